@@ -1,0 +1,23 @@
+import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/max';
+
+/** E.164: a plus and 7 to 15 digits (ITU-T E.164 section 6). */
+export const E164 = /^\+[1-9]\d{6,14}$/;
+
+/**
+ * The E.164 form of a phone number as a person wrote it, or null when it is none that can be dialled. `region` (ISO
+ * 3166, e.g. `US`) is what a number without a country code is read as; without it, such a number is refused.
+ */
+export function parseNumber(text: string, region?: string | null): string | null {
+  if (text.length > 64) return null;
+  const parsed = parsePhoneNumberFromString(text, {
+    ...(region ? { defaultCountry: region as CountryCode } : {}),
+    extract: false,
+  });
+  if (!parsed?.isValid() || parsed.ext) return null;
+  return E164.test(parsed.number) ? parsed.number : null;
+}
+
+/** Whether `code` is an ISO 3166 region that numbers can be read in. */
+export function isRegion(code: string): boolean {
+  return isSupportedCountry(code);
+}

@@ -1,0 +1,46 @@
+/** Who ended the call: the far end, our own dialplan after the message, or the PBX (WaitTime, trunk, shutdown). */
+export type HungUpBy = 'callee' | 'campanile' | 'pbx';
+
+/** What the hangup handler tells of a call, over FastAGI `/hangup` or, when that cannot be reached, in a file. */
+export interface HangupReport {
+  hangupCause: number | null;
+  sipStatus: number | null;
+  dialStatus: string | null;
+  hungUpBy: HungUpBy;
+  /** Seconds from the start of the call to the answer, or to the end of a call that nobody answered. */
+  ringSeconds: number;
+  /** Seconds from the answer to the end; 0 when nobody answered. */
+  talkSeconds: number;
+}
+
+/**
+ * Reads the values that `[campanile-hangup]` of `dialplan/campanile.conf` passes, in its order: HANGUPCAUSE, the SIP
+ * status, DIALSTATUS, the channel's name, CHANNEL(hangupsource), CDR(duration,f), CDR(billsec,f). A value that is
+ * missing or not what it should be becomes null or 0: the rest of the report still counts.
+ */
+export function parseReport(values: readonly (string | undefined)[]): HangupReport {
+  const [cause, sip, dialStatus, channel, source, duration, billed] = values;
+  const total = decimal(duration);
+  const talk = Math.min(decimal(billed), total);
+  return {
+    hangupCause: integer(cause),
+    sipStatus: integer(sip),
+    dialStatus: dialStatus && /^[A-Z]{1,16}$/.test(dialStatus) ? dialStatus : null,
+    hungUpBy: hungUpBy(channel ?? '', source ?? ''),
+    ringSeconds: Math.max(0, total - talk),
+    talkSeconds: talk,
+  };
+}
+
+function hungUpBy(channel: string, source: string): HungUpBy {
+  if (source !== '' && source === channel) return 'callee';
+  return source.startsWith('dialplan') ? 'campanile' : 'pbx';
+}
+
+function integer(text: string | undefined): number | null {
+  return text !== undefined && /^\d{1,4}$/.test(text) ? Number(text) : null;
+}
+
+function decimal(text: string | undefined): number {
+  return text !== undefined && /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : 0;
+}
