@@ -54,6 +54,7 @@ export function nextStep(
 ): NextStep {
   const rule = (campaign.retry as Partial<Record<Disposition, string>>)[disposition];
   const delay = rule === undefined ? undefined : parseDelays(rule)[contact.endedSo - 1];
-  if (delay === undefined || contact.attempts >= campaign.maxAttempts) return { state: finalStateOf(disposition) };
+  if (delay === undefined || contact.attempts >= campaign.maxAttempts)
+    return { state: finalStateOf(disposition) };
   return campaign.cancelled ? { state: 'cancelled' } : { state: 'retrying', delaySeconds: delay };
 }

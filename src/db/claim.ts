@@ -1,0 +1,198 @@
+import type { Tx } from './pool.js';
+
+/** A running campaign with contacts left, its limits and how much of it is due. */
+export interface DueCampaign {
+  tenant_id: string;
+  campaign_id: string;
+  trunk_id: string;
+  message_id: string;
+  sha256: string;
+  template: string;
+  pbx_trunk: string;
+  caller_id: string | null;
+  ring_seconds: number;
+  weight: number;
+  campaign_ports: number | null;
+  campaign_rate: number | null;
+  tenant_ports: number;
+  tenant_rate: number | null;
+  trunk_ports: number;
+  trunk_rate: number | null;
+  pbx_trunk_ports: number | null;
+  pbx_trunk_rate: number | null;
+  /** Contacts due now, counted up to the `most` that was asked for. */
+  due: number;
+  /** Milliseconds until the next contact that is not due yet; null when there is none. */
+  next_due_ms: number | null;
+}
+
+/** Ports held by attempts that have not ended. */
+export interface OpenPorts {
+  node: string;
+  tenant_id: string;
+  campaign_id: string;
+  trunk_id: string;
+  pbx_trunk: string;
+  held: number;
+}
+
+/** A token bucket row. `age_ms` is measured by the database's clock, the one clock that all nodes share. */
+export interface PaceRow {
+  scope: string;
+  id: string;
+  tokens: number;
+  age_ms: number;
+}
+
+export interface TakenContact {
+  tenant_id: string;
+  campaign_id: string;
+  contact_id: string;
+  attempt_id: string;
+  number: string;
+  ordinal: number;
+}
+
+const CLAIM_LOCK = 0x63616d70; // "camp": one claim at a time in the whole installation, or counts could be passed
+
+/** Waits for the turn to claim. Held until the transaction ends. */
+export async function lockClaims(tx: Tx): Promise<void> {
+  await tx.query({ name: 'lock-claims', text: 'SELECT pg_advisory_xact_lock($1)', values: [CLAIM_LOCK] });
+}
+
+export async function countOpenPorts(tx: Tx): Promise<OpenPorts[]> {
+  const { rows } = await tx.query<OpenPorts>({
+    name: 'count-open-ports',
+    text: `SELECT node, tenant_id, campaign_id, trunk_id, pbx_trunk, count(*)::integer AS held
+      FROM attempts WHERE state = 'open' GROUP BY 1, 2, 3, 4, 5`,
+  });
+  return rows;
+}
+
+/** Running campaigns with contacts left. `most` bounds how many due contacts are counted for each. */
+export async function findDueCampaigns(tx: Tx, most: number): Promise<DueCampaign[]> {
+  const { rows } = await tx.query<DueCampaign>({
+    name: 'find-due-campaigns',
+    text: `SELECT p.tenant_id, p.id AS campaign_id, p.trunk_id, p.message_id, m.sha256, tr.template, tr.pbx_trunk,
+        p.caller_id, p.ring_seconds, p.weight,
+        p.ports AS campaign_ports, p.calls_per_second AS campaign_rate,
+        t.ports AS tenant_ports, t.calls_per_second AS tenant_rate,
+        tr.ports AS trunk_ports, tr.calls_per_second AS trunk_rate,
+        pt.ports AS pbx_trunk_ports, pt.calls_per_second AS pbx_trunk_rate,
+        (SELECT count(*)::integer FROM (SELECT FROM contacts c
+          WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id AND c.state = 'retrying'
+            AND c.due_at <= statement_timestamp() LIMIT $1) AS r)
+        + (SELECT count(*)::integer FROM (SELECT FROM contacts c
+          WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id AND c.state = 'pending'
+            AND c.due_at <= statement_timestamp() LIMIT $1) AS f) AS due,
+        (SELECT (extract(epoch FROM min(n.due_at) - statement_timestamp()) * 1000)::double precision FROM (
+          (SELECT c.due_at FROM contacts c WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id
+            AND c.state = 'retrying' AND c.due_at > statement_timestamp() ORDER BY c.due_at LIMIT 1)
+          UNION ALL
+          (SELECT c.due_at FROM contacts c WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id
+            AND c.state = 'pending' AND c.due_at > statement_timestamp() ORDER BY c.due_at LIMIT 1)
+        ) AS n) AS next_due_ms
+      FROM campaigns p
+      JOIN tenants t ON t.id = p.tenant_id
+      JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
+      JOIN pbx_trunks pt ON pt.name = tr.pbx_trunk
+      JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
+      WHERE p.status = 'running' AND p.pending + p.retrying > 0`,
+    values: [most],
+  });
+  return rows;
+}
+
+export async function findPace(tx: Tx, keys: { scope: string; id: string }[]): Promise<PaceRow[]> {
+  const { rows } = await tx.query<PaceRow>({
+    name: 'find-pace',
+    text: `SELECT scope, id, tokens,
+        (extract(epoch FROM statement_timestamp() - refilled_at) * 1000)::double precision AS age_ms
+      FROM pace JOIN unnest($1::text[], $2::text[]) AS k(scope, id) USING (scope, id)`,
+    values: [keys.map((k) => k.scope), keys.map((k) => k.id)],
+  });
+  return rows;
+}
+
+export async function savePace(tx: Tx, rows: { scope: string; id: string; tokens: number }[]): Promise<void> {
+  await tx.query({
+    name: 'save-pace',
+    text: `INSERT INTO pace (scope, id, tokens, refilled_at)
+      SELECT scope, id, tokens, statement_timestamp()
+      FROM unnest($1::text[], $2::text[], $3::double precision[]) AS k(scope, id, tokens)
+      ON CONFLICT (scope, id) DO UPDATE SET tokens = excluded.tokens, refilled_at = excluded.refilled_at`,
+    values: [rows.map((r) => r.scope), rows.map((r) => r.id), rows.map((r) => r.tokens)],
+  });
+}
+
+/** Locks those of the campaigns that still run, before any contact: the order in which everything locks. */
+export async function lockRunningCampaigns(
+  tx: Tx,
+  campaigns: { tenantId: string; campaignId: string }[],
+): Promise<Set<string>> {
+  const { rows } = await tx.query<{ id: string }>({
+    name: 'lock-running-campaigns',
+    text: `SELECT p.id FROM campaigns p
+      JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id)
+      WHERE p.status = 'running' ORDER BY p.tenant_id, p.id FOR NO KEY UPDATE OF p`,
+    values: [campaigns.map((c) => c.tenantId), campaigns.map((c) => c.campaignId)],
+  });
+  return new Set(rows.map((r) => r.id));
+}
+
+/**
+ * Takes up to `count` due contacts of each campaign, retries first, and opens an attempt for each on `node`.
+ * `attemptIds` must hold as many new ids as contacts may be taken in all.
+ */
+export async function takeDueContacts(
+  tx: Tx,
+  grants: { tenantId: string; campaignId: string; count: number }[],
+  attemptIds: string[],
+  node: string,
+): Promise<TakenContact[]> {
+  const { rows } = await tx.query<TakenContact>({
+    name: 'take-due-contacts',
+    // The due contacts must come from materialized CTEs: as a plain sub-select the planner may run it again for
+    // each row of the UPDATE and so lock and take more rows than LIMIT allows.
+    text: `WITH grants AS (
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS g(tenant_id, campaign_id, n)
+      ), retried AS MATERIALIZED (
+        SELECT c.* FROM grants g CROSS JOIN LATERAL (
+          SELECT tenant_id, id, campaign_id FROM contacts
+          WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = 'retrying'
+            AND due_at <= statement_timestamp()
+          ORDER BY due_at, id LIMIT g.n FOR UPDATE SKIP LOCKED) AS c
+      ), fresh AS MATERIALIZED (
+        SELECT c.* FROM grants g CROSS JOIN LATERAL (
+          SELECT tenant_id, id, campaign_id FROM contacts
+          WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = 'pending'
+            AND due_at <= statement_timestamp()
+          ORDER BY due_at, id LIMIT g.n - (SELECT count(*) FROM retried r WHERE r.campaign_id = g.campaign_id)
+          FOR UPDATE SKIP LOCKED) AS c
+      ), taken AS (
+        UPDATE contacts c SET state = 'calling', attempts = c.attempts + 1, updated_at = statement_timestamp()
+        FROM (SELECT * FROM retried UNION ALL SELECT * FROM fresh) AS d
+        WHERE c.tenant_id = d.tenant_id AND c.id = d.id
+        RETURNING c.tenant_id, c.id, c.campaign_id, c.number, c.attempts
+      ), numbered AS (
+        SELECT taken.*, row_number() OVER (ORDER BY attempts DESC, id) AS n FROM taken
+      )
+      INSERT INTO attempts (tenant_id, id, campaign_id, contact_id, trunk_id, pbx_trunk, node, number, ordinal,
+        claimed_at)
+      SELECT d.tenant_id, k.id, d.campaign_id, d.id, p.trunk_id, tr.pbx_trunk, $5, d.number, d.attempts,
+        statement_timestamp()
+      FROM numbered d
+      JOIN unnest($4::uuid[]) WITH ORDINALITY AS k(id, n) USING (n)
+      JOIN campaigns p ON p.tenant_id = d.tenant_id AND p.id = d.campaign_id
+      JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
+      RETURNING tenant_id, campaign_id, contact_id, id AS attempt_id, number, ordinal`,
+    values: [
+      grants.map((g) => g.tenantId),
+      grants.map((g) => g.campaignId),
+      grants.map((g) => g.count),
+      attemptIds,
+      node,
+    ],
+  });
+  return rows;
+}

@@ -1,0 +1,180 @@
+import { parseCallId } from '../calls/call-id.js';
+import { type ArchiveStatus, dispositionOf } from '../calls/disposition.js';
+import { nextStep, type RetryRules } from '../calls/retry.js';
+import type { Disposition } from '../calls/states.js';
+import { type Pool, type Tx, transaction } from './pool.js';
+
+/** How a call was found to be over. */
+export interface Ending {
+  callId: string;
+  /** The archive's `Status:`; null when Asterisk never wrote it, or there is no archived file. */
+  archiveStatus: ArchiveStatus | null;
+  /** Decides where nothing needs to be concluded: the file was lost or taken back, or could not be written. */
+  as?: 'lost' | 'cancelled' | 'failed';
+}
+
+/** An attempt that `finishAttempts` ended just now. */
+export interface FinishedAttempt {
+  callId: string;
+  campaignId: string;
+  disposition: Disposition;
+  contactState: string;
+}
+
+interface OpenAttempt {
+  tenant_id: string;
+  id: string;
+  campaign_id: string;
+  contact_id: string;
+  answered_at: Date | null;
+  hangup_at: Date | null;
+  hangup_cause: number | null;
+  sip_status: number | null;
+  dial_status: string | null;
+  attempts: number;
+  ended_as: Partial<Record<Disposition, number>>;
+}
+
+interface CampaignRules {
+  id: string;
+  status: string;
+  retry: RetryRules;
+  max_attempts: number;
+}
+
+interface Decision {
+  attempt: OpenAttempt;
+  archiveStatus: ArchiveStatus | null;
+  disposition: Disposition;
+  contactState: string;
+  delaySeconds: number;
+}
+
+/**
+ * Ends attempts, and nothing else does: disposition, the contact's next state, the campaign's counters and the freed
+ * port, in one transaction and only once. Endings of attempts that have ended already, or never were, change
+ * nothing and are left out of what is returned.
+ */
+export async function finishAttempts(pool: Pool, endings: readonly Ending[]): Promise<FinishedAttempt[]> {
+  const byCall = new Map(endings.map((e) => [e.callId, e]));
+  const ids = [...byCall.keys()].map(parseCallId).filter((id) => id !== null);
+  if (ids.length === 0) return [];
+  return transaction(pool, async (tx) => {
+    const keys = [ids.map((i) => i.tenantId), ids.map((i) => i.attemptId)];
+    const campaigns = await lockCampaigns(tx, keys);
+    if (campaigns.size === 0) return [];
+    const attempts = await lockOpenAttempts(tx, keys);
+    const decisions = attempts.map((attempt) =>
+      decide(attempt, byCall.get(`${attempt.tenant_id}.${attempt.id}`)!, campaigns.get(attempt.campaign_id)!),
+    );
+    await endAttempts(tx, decisions);
+    await moveContacts(tx, decisions);
+    await completeCampaigns(tx, [...campaigns.keys()]);
+    return decisions.map((d) => ({
+      callId: `${d.attempt.tenant_id}.${d.attempt.id}`,
+      campaignId: d.attempt.campaign_id,
+      disposition: d.disposition,
+      contactState: d.contactState,
+    }));
+  });
+}
+
+function decide(attempt: OpenAttempt, ending: Ending, campaign: CampaignRules): Decision {
+  const sawAnswer = attempt.answered_at !== null;
+  const disposition =
+    ending.as && !(ending.as === 'lost' && sawAnswer)
+      ? ending.as
+      : dispositionOf({
+          sipStatus: attempt.sip_status,
+          hangupCause: attempt.hangup_cause,
+          dialStatus: attempt.dial_status,
+          archiveStatus: ending.archiveStatus,
+          sawAnswer,
+          sawChannel: attempt.hangup_at !== null,
+        });
+  const step = nextStep(
+    disposition,
+    { attempts: attempt.attempts, endedSo: (attempt.ended_as[disposition] ?? 0) + 1 },
+    { retry: campaign.retry, maxAttempts: campaign.max_attempts, cancelled: campaign.status === 'cancelled' },
+  );
+  return {
+    attempt,
+    archiveStatus: ending.archiveStatus,
+    disposition,
+    contactState: step.state,
+    delaySeconds: step.state === 'retrying' ? step.delaySeconds : 0,
+  };
+}
+
+/** Locks the campaigns of those attempts that are open, before the attempts: the order in which everything locks. */
+async function lockCampaigns(tx: Tx, keys: string[][]): Promise<Map<string, CampaignRules>> {
+  const { rows } = await tx.query<CampaignRules>({
+    name: 'finish-lock-campaigns',
+    text: `SELECT id, status, retry, max_attempts FROM campaigns
+      WHERE (tenant_id, id) IN (
+        SELECT a.tenant_id, a.campaign_id FROM attempts a
+        JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id) WHERE a.state = 'open')
+      ORDER BY tenant_id, id FOR NO KEY UPDATE`,
+    values: keys,
+  });
+  return new Map(rows.map((r) => [r.id, r]));
+}
+
+async function lockOpenAttempts(tx: Tx, keys: string[][]): Promise<OpenAttempt[]> {
+  const { rows } = await tx.query<OpenAttempt>({
+    name: 'finish-lock-attempts',
+    text: `SELECT a.tenant_id, a.id, a.campaign_id, a.contact_id, a.answered_at, a.hangup_at, a.hangup_cause,
+        a.sip_status, a.dial_status, c.attempts, c.ended_as
+      FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
+      JOIN attempts a USING (tenant_id, id)
+      JOIN contacts c ON c.tenant_id = a.tenant_id AND c.id = a.contact_id
+      WHERE a.state = 'open' ORDER BY a.tenant_id, a.id FOR UPDATE OF a, c`,
+    values: keys,
+  });
+  return rows;
+}
+
+async function endAttempts(tx: Tx, decisions: Decision[]): Promise<void> {
+  await tx.query({
+    name: 'finish-attempts',
+    text: `UPDATE attempts a SET state = 'ended', ended_at = statement_timestamp(), archive_status = d.archive_status,
+        disposition = d.disposition
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS d(tenant_id, id, archive_status, disposition)
+      WHERE a.tenant_id = d.tenant_id AND a.id = d.id`,
+    values: [
+      decisions.map((d) => d.attempt.tenant_id),
+      decisions.map((d) => d.attempt.id),
+      decisions.map((d) => d.archiveStatus),
+      decisions.map((d) => d.disposition),
+    ],
+  });
+}
+
+async function moveContacts(tx: Tx, decisions: Decision[]): Promise<void> {
+  await tx.query({
+    name: 'finish-contacts',
+    text: `UPDATE contacts c SET state = d.state, updated_at = statement_timestamp(),
+        due_at = statement_timestamp() + make_interval(secs => d.delay),
+        ended_as = jsonb_set(c.ended_as, ARRAY[d.disposition],
+          to_jsonb(coalesce((c.ended_as ->> d.disposition)::integer, 0) + 1))
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::double precision[])
+        AS d(tenant_id, id, state, disposition, delay)
+      WHERE c.tenant_id = d.tenant_id AND c.id = d.id`,
+    values: [
+      decisions.map((d) => d.attempt.tenant_id),
+      decisions.map((d) => d.attempt.contact_id),
+      decisions.map((d) => d.contactState),
+      decisions.map((d) => d.disposition),
+      decisions.map((d) => d.delaySeconds),
+    ],
+  });
+}
+
+async function completeCampaigns(tx: Tx, campaignIds: string[]): Promise<void> {
+  await tx.query({
+    name: 'finish-campaigns',
+    text: `UPDATE campaigns SET status = 'completed', ended_at = statement_timestamp()
+      WHERE id = ANY($1::uuid[]) AND status IN ('running', 'paused') AND pending + calling + retrying = 0`,
+    values: [campaignIds],
+  });
+}

@@ -1,0 +1,167 @@
+import { callIdOf, parseCallId } from '../calls/call-id.js';
+import type { HangupReport } from '../calls/report.js';
+import { type Db, type Pool, transaction } from './pool.js';
+
+/** An attempt that has not ended, with what its call needs once it is answered. */
+export interface OpenAttempt {
+  callId: string;
+  claimedAt: Date;
+  sawAnswer: boolean;
+  /** Hex SHA-256 of the campaign's audio. */
+  sha256: string;
+}
+
+interface OpenAttemptRow {
+  tenant_id: string;
+  id: string;
+  claimed_at: Date;
+  answered_at: Date | null;
+  sha256: string;
+}
+
+const OPEN_ATTEMPTS = `SELECT a.tenant_id, a.id, a.claimed_at, a.answered_at, m.sha256 FROM attempts a
+  JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
+  JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
+  WHERE a.state = 'open' AND a.node = $1`;
+
+/** Every attempt of a node that has not ended. */
+export async function listOpenAttempts(db: Db, node: string): Promise<OpenAttempt[]> {
+  const { rows } = await db.query<OpenAttemptRow>(OPEN_ATTEMPTS, [node]);
+  return rows.map(fromRow);
+}
+
+/** One attempt of a node, null when there is none or it has ended. */
+export async function findOpenAttempt(db: Db, node: string, callId: string): Promise<OpenAttempt | null> {
+  const ids = parseCallId(callId);
+  if (!ids) return null;
+  const { rows } = await db.query<OpenAttemptRow>(`${OPEN_ATTEMPTS} AND a.tenant_id = $2 AND a.id = $3`, [
+    node,
+    ids.tenantId,
+    ids.attemptId,
+  ]);
+  return rows[0] ? fromRow(rows[0]) : null;
+}
+
+function fromRow(row: OpenAttemptRow): OpenAttempt {
+  return {
+    callId: callIdOf(row.tenant_id, row.id),
+    claimedAt: row.claimed_at,
+    sawAnswer: row.answered_at !== null,
+    sha256: row.sha256,
+  };
+}
+
+/** Whether each call's attempt is open or ended; calls without an attempt are missing from the answer. */
+export async function findAttemptStates(
+  db: Db,
+  callIds: readonly string[],
+): Promise<Map<string, { state: 'open' | 'ended'; sawAnswer: boolean }>> {
+  const { rows } = await db.query<{
+    tenant_id: string;
+    id: string;
+    state: 'open' | 'ended';
+    answered: boolean;
+  }>(
+    `SELECT tenant_id, id, state, answered_at IS NOT NULL AS answered FROM attempts
+      JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id)`,
+    keysOf(callIds),
+  );
+  return new Map(rows.map((r) => [callIdOf(r.tenant_id, r.id), { state: r.state, sawAnswer: r.answered }]));
+}
+
+/**
+ * Undoes claims whose calls were certainly never placed: the attempts go, their contacts are due as they were
+ * before, the ports are free. Contacts of a campaign that was cancelled meanwhile are cancelled.
+ */
+export async function releaseAttempts(pool: Pool, callIds: readonly string[]): Promise<void> {
+  await transaction(pool, async (tx) => {
+    const keys = keysOf(callIds);
+    await tx.query(
+      `SELECT FROM campaigns WHERE (tenant_id, id) IN (
+          SELECT a.tenant_id, a.campaign_id FROM attempts a
+          JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id) WHERE a.state = 'open')
+        ORDER BY tenant_id, id FOR NO KEY UPDATE`,
+      keys,
+    );
+    await tx.query(
+      `WITH released AS (
+          DELETE FROM attempts a USING unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
+          WHERE a.tenant_id = k.tenant_id AND a.id = k.id AND a.state = 'open'
+          RETURNING a.tenant_id, a.contact_id
+        )
+        UPDATE contacts c SET attempts = c.attempts - 1, updated_at = statement_timestamp(),
+          state = CASE WHEN p.status = 'cancelled' THEN 'cancelled' WHEN c.attempts > 1 THEN 'retrying' ELSE 'pending' END
+        FROM released r, campaigns p
+        WHERE c.tenant_id = r.tenant_id AND c.id = r.contact_id
+          AND p.tenant_id = c.tenant_id AND p.id = c.campaign_id`,
+      keys,
+    );
+  });
+}
+
+/** Open attempts of a node whose campaign was cancelled. */
+export async function listCancelledCalls(db: Db, node: string): Promise<string[]> {
+  const { rows } = await db.query<{ tenant_id: string; id: string }>(
+    `SELECT a.tenant_id, a.id FROM attempts a
+      JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
+      WHERE a.state = 'open' AND a.node = $1 AND p.status = 'cancelled'`,
+    [node],
+  );
+  return rows.map((r) => callIdOf(r.tenant_id, r.id));
+}
+
+/** What is written down of a call while it is up; each is null where the write is not about it. */
+export interface CallNote {
+  callId: string;
+  answeredAt: Date | null;
+  heardSeconds: number | null;
+  key: string | null;
+  hangup: HangupReport | null;
+}
+
+/**
+ * Writes down what FastAGI heard of calls of this node. Returns the ids of those whose attempts are open; a note
+ * about any other changes nothing.
+ */
+export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ tenant_id: string; id: string }>({
+    name: 'note-calls',
+    text: `UPDATE attempts a SET
+        answered_at = coalesce(a.answered_at, n.answered_at),
+        heard_seconds = coalesce(n.heard_seconds, a.heard_seconds),
+        key = coalesce(n.key, a.key),
+        hangup_at = coalesce(a.hangup_at, n.hangup_at),
+        hangup_cause = coalesce(n.hangup_cause, a.hangup_cause),
+        sip_status = coalesce(n.sip_status, a.sip_status),
+        dial_status = coalesce(n.dial_status, a.dial_status),
+        hung_up_by = coalesce(n.hung_up_by, a.hung_up_by),
+        ring_seconds = coalesce(n.ring_seconds, a.ring_seconds),
+        talk_seconds = coalesce(n.talk_seconds, a.talk_seconds)
+      FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::real[], $6::text[], $7::timestamptz[], $8::integer[],
+        $9::integer[], $10::text[], $11::text[], $12::real[], $13::real[])
+        AS n(tenant_id, id, answered_at, heard_seconds, key, hangup_at, hangup_cause, sip_status, dial_status,
+          hung_up_by, ring_seconds, talk_seconds)
+      WHERE a.tenant_id = n.tenant_id AND a.id = n.id AND a.state = 'open' AND a.node = $1
+      RETURNING a.tenant_id, a.id`,
+    values: [
+      node,
+      ...keysOf(notes.map((n) => n.callId)),
+      notes.map((n) => n.answeredAt),
+      notes.map((n) => n.heardSeconds),
+      notes.map((n) => n.key),
+      notes.map((n) => (n.hangup ? new Date() : null)),
+      notes.map((n) => n.hangup?.hangupCause ?? null),
+      notes.map((n) => n.hangup?.sipStatus ?? null),
+      notes.map((n) => n.hangup?.dialStatus ?? null),
+      notes.map((n) => n.hangup?.hungUpBy ?? null),
+      notes.map((n) => n.hangup?.ringSeconds ?? null),
+      notes.map((n) => n.hangup?.talkSeconds ?? null),
+    ],
+  });
+  return new Set(rows.map((r) => callIdOf(r.tenant_id, r.id)));
+}
+
+function keysOf(callIds: readonly string[]): [string[], string[]] {
+  const ids = callIds.map(parseCallId).filter((id) => id !== null);
+  return [ids.map((i) => i.tenantId), ids.map((i) => i.attemptId)];
+}

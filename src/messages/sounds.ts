@@ -1,0 +1,59 @@
+import { constants } from 'node:fs';
+import { access, chmod, chown, mkdir, open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findMessageAudio } from '../db/messages.js';
+import type { Db } from '../db/pool.js';
+import { CampanileError } from '../errors.js';
+
+/** The audio of campaigns as files that Asterisk plays, named by the hash of what is in them. */
+export interface Sounds {
+  /** The path of a message's sound without its extension, as STREAM FILE takes it. The file need not be there. */
+  pathOf(sha256: string): string;
+  /** Makes sure a message's sound is on this node. Throws a CampanileError when it is not to be had. */
+  ensure(tenantId: string, messageId: string, sha256: string): Promise<void>;
+}
+
+/** Keeps sounds in `directory`, given to `owner` if there is one; `db` is where they come from. */
+export function createSounds(db: Db, directory: string, owner: { uid: number; gid: number } | null): Sounds {
+  const ready = new Map<string, Promise<void>>();
+
+  async function fetchSound(tenantId: string, messageId: string, sha256: string): Promise<void> {
+    const file = join(directory, `${sha256}.wav`);
+    const there = await access(file, constants.R_OK).then(
+      () => true,
+      () => false,
+    );
+    if (there) return;
+    const audio = await findMessageAudio(db, tenantId, messageId);
+    if (!audio)
+      throw new CampanileError('message_missing', `message ${messageId} has no audio in the database`);
+    await mkdir(directory, { recursive: true, mode: 0o755 });
+    // Under another name first: Asterisk must never find half a file.
+    const draft = join(directory, `.${sha256}.${process.pid}.wav`);
+    const handle = await open(draft, 'w', 0o644);
+    try {
+      await handle.writeFile(audio);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await chmod(draft, 0o644);
+    if (owner) await chown(draft, owner.uid, owner.gid);
+    await rename(draft, file);
+  }
+
+  return {
+    pathOf: (sha256) => join(directory, sha256),
+    ensure(tenantId, messageId, sha256) {
+      let sound = ready.get(sha256);
+      if (!sound) {
+        sound = fetchSound(tenantId, messageId, sha256).catch((error) => {
+          ready.delete(sha256);
+          throw error;
+        });
+        ready.set(sha256, sound);
+      }
+      return sound;
+    },
+  };
+}

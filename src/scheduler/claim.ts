@@ -1,0 +1,220 @@
+import { callIdOf } from '../calls/call-id.js';
+import { type Bucket, refill, untilToken } from '../calls/pace.js';
+import { type Candidate, type Limit, sharePorts } from '../calls/share.js';
+import {
+  countOpenPorts,
+  type DueCampaign,
+  findDueCampaigns,
+  findPace,
+  lockClaims,
+  lockRunningCampaigns,
+  type OpenPorts,
+  savePace,
+  type TakenContact,
+  takeDueContacts,
+} from '../db/claim.js';
+import type { NodeLimits } from '../db/nodes.js';
+import { type Pool, type Tx, transaction } from '../db/pool.js';
+import { newId } from '../ids.js';
+
+/** A call to place: an attempt that the claim opened, with all that its call file needs. */
+export interface ClaimedCall {
+  callId: string;
+  number: string;
+  template: string;
+  pbxTrunk: string;
+  callerId: string | null;
+  ringSeconds: number;
+  tenantId: string;
+  messageId: string;
+  sha256: string;
+}
+
+export interface Claim {
+  calls: ClaimedCall[];
+  /** Milliseconds until something that was not possible now may be: a retry is due, a token is there; null: unknown. */
+  wakeInMs: number | null;
+}
+
+/** A limit in force: how many ports it has, how many are held, and its token bucket when it has a rate. */
+interface Scope {
+  scope: string;
+  id: string;
+  ports: number | null;
+  rate: number | null;
+  held: number;
+}
+
+/**
+ * Claims due contacts for `node` within every limit, in one transaction, and opens an attempt for each. `stage` runs
+ * inside of it, after the attempts are there and before they are committed: a call whose file is not staged is not
+ * claimed. Claims of all nodes take turns, so no limit is passed however many there are.
+ */
+export async function claimCalls(
+  pool: Pool,
+  node: NodeLimits,
+  stage: (calls: ClaimedCall[]) => Promise<void>,
+): Promise<Claim> {
+  return transaction(pool, async (tx) => {
+    await lockClaims(tx);
+    const open = await countOpenPorts(tx);
+    const free = node.ports - held(open, (o) => o.node === node.name);
+    // With no port free the next one wakes us: what is due meanwhile need not be looked at.
+    if (free <= 0) return { calls: [], wakeInMs: null };
+    const due = await findDueCampaigns(tx, free);
+    if (due.length === 0) return { calls: [], wakeInMs: null };
+    const scopes = scopesOf(node, due, open);
+    const buckets = await refillBuckets(tx, scopes);
+    const limits = new Map<string, Limit>();
+    for (const [key, scope] of scopes) limits.set(key, { free: freeOf(scope, buckets.get(key)) });
+    const grants = sharePorts(
+      due.map((d) => candidateOf(d, node, open)),
+      limits,
+    );
+    const taken = grants.size > 0 ? await take(tx, due, grants, node) : [];
+    await spendTokens(tx, scopes, buckets, taken, due, node);
+    const calls = callsOf(taken, due);
+    if (calls.length > 0) await stage(calls);
+    return { calls, wakeInMs: wakeInMs(due, scopes, buckets) };
+  });
+}
+
+function held(open: OpenPorts[], match: (o: OpenPorts) => boolean): number {
+  let sum = 0;
+  for (const o of open) if (match(o)) sum += o.held;
+  return sum;
+}
+
+function limitKeys(d: DueCampaign, node: NodeLimits): string[] {
+  return [
+    `node ${node.name}`,
+    `pbx_trunk ${d.pbx_trunk}`,
+    `tenant ${d.tenant_id}`,
+    `trunk ${d.trunk_id}`,
+    `campaign ${d.campaign_id}`,
+  ];
+}
+
+function scopesOf(node: NodeLimits, due: DueCampaign[], open: OpenPorts[]): Map<string, Scope> {
+  const scopes = new Map<string, Scope>();
+  const add = (
+    scope: string,
+    id: string,
+    ports: number | null,
+    rate: number | null,
+    match: keyof OpenPorts,
+  ) => {
+    const key = `${scope} ${id}`;
+    if (!scopes.has(key))
+      scopes.set(key, { scope, id, ports, rate, held: held(open, (o) => o[match] === id) });
+  };
+  add('node', node.name, node.ports, node.callsPerSecond, 'node');
+  for (const d of due) {
+    add('pbx_trunk', d.pbx_trunk, d.pbx_trunk_ports, d.pbx_trunk_rate, 'pbx_trunk');
+    add('tenant', d.tenant_id, d.tenant_ports, d.tenant_rate, 'tenant_id');
+    add('trunk', d.trunk_id, d.trunk_ports, d.trunk_rate, 'trunk_id');
+    add('campaign', d.campaign_id, d.campaign_ports, d.campaign_rate, 'campaign_id');
+  }
+  return scopes;
+}
+
+function candidateOf(d: DueCampaign, node: NodeLimits, open: OpenPorts[]): Candidate {
+  return {
+    tenant: d.tenant_id,
+    campaign: d.campaign_id,
+    weight: d.weight,
+    due: d.due,
+    inUse: held(open, (o) => o.campaign_id === d.campaign_id),
+    limits: limitKeys(d, node),
+  };
+}
+
+async function refillBuckets(tx: Tx, scopes: Map<string, Scope>): Promise<Map<string, Bucket>> {
+  const paced = [...scopes.values()].filter((s) => s.rate !== null);
+  if (paced.length === 0) return new Map();
+  const rows = new Map((await findPace(tx, paced)).map((r) => [`${r.scope} ${r.id}`, r]));
+  return new Map(
+    paced.map((s) => {
+      const row = rows.get(`${s.scope} ${s.id}`);
+      // Only the age counts, and that is by the database's clock: so any "now" will do.
+      return [
+        `${s.scope} ${s.id}`,
+        refill(row ? { tokens: row.tokens, refilledAt: -row.age_ms } : null, s.rate!, 0),
+      ];
+    }),
+  );
+}
+
+function freeOf(scope: Scope, bucket: Bucket | undefined): number {
+  const ports = scope.ports === null ? Infinity : scope.ports - scope.held;
+  return Math.max(0, bucket ? Math.min(ports, Math.floor(bucket.tokens)) : ports);
+}
+
+async function take(
+  tx: Tx,
+  due: DueCampaign[],
+  granted: Map<string, number>,
+  node: NodeLimits,
+): Promise<TakenContact[]> {
+  const wanted = due.filter((d) => granted.has(d.campaign_id));
+  const running = await lockRunningCampaigns(
+    tx,
+    wanted.map((d) => ({ tenantId: d.tenant_id, campaignId: d.campaign_id })),
+  );
+  const grants = wanted
+    .filter((d) => running.has(d.campaign_id))
+    .map((d) => ({ tenantId: d.tenant_id, campaignId: d.campaign_id, count: granted.get(d.campaign_id)! }));
+  const ids = Array.from({ length: grants.reduce((sum, g) => sum + g.count, 0) }, () => newId());
+  return ids.length === 0 ? [] : takeDueContacts(tx, grants, ids, node.name);
+}
+
+async function spendTokens(
+  tx: Tx,
+  scopes: Map<string, Scope>,
+  buckets: Map<string, Bucket>,
+  taken: TakenContact[],
+  due: DueCampaign[],
+  node: NodeLimits,
+): Promise<void> {
+  if (buckets.size === 0 || taken.length === 0) return;
+  const byCampaign = new Map(due.map((d) => [d.campaign_id, d]));
+  for (const t of taken) {
+    for (const key of limitKeys(byCampaign.get(t.campaign_id)!, node)) {
+      const bucket = buckets.get(key);
+      if (bucket) bucket.tokens -= 1;
+    }
+  }
+  const rows = [...buckets].map(([key, b]) => ({ ...scopes.get(key)!, tokens: b.tokens }));
+  await savePace(tx, rows);
+}
+
+function callsOf(taken: TakenContact[], due: DueCampaign[]): ClaimedCall[] {
+  const byCampaign = new Map(due.map((d) => [d.campaign_id, d]));
+  return taken.map((t) => {
+    const d = byCampaign.get(t.campaign_id)!;
+    return {
+      callId: callIdOf(t.tenant_id, t.attempt_id),
+      number: t.number,
+      template: d.template,
+      pbxTrunk: d.pbx_trunk,
+      callerId: d.caller_id,
+      ringSeconds: d.ring_seconds,
+      tenantId: d.tenant_id,
+      messageId: d.message_id,
+      sha256: d.sha256,
+    };
+  });
+}
+
+function wakeInMs(
+  due: DueCampaign[],
+  scopes: Map<string, Scope>,
+  buckets: Map<string, Bucket>,
+): number | null {
+  const waits = due.map((d) => d.next_due_ms).filter((ms) => ms !== null);
+  if (due.some((d) => d.due > 0)) {
+    for (const [key, bucket] of buckets)
+      if (bucket.tokens < 1) waits.push(untilToken(bucket, scopes.get(key)!.rate!));
+  }
+  return waits.length === 0 ? null : Math.min(...waits);
+}

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { parseReport } from '../../src/calls/report.js';
+
+describe('a hangup report', () => {
+  it('is read from the values the dialplan passes', () => {
+    const values = '16|200|ANSWER|PJSIP/far-00000001|PJSIP/far-00000001|3.5|2.25'.split('|');
+    expect(parseReport(values)).toEqual({
+      hangupCause: 16,
+      sipStatus: 200,
+      dialStatus: 'ANSWER',
+      hungUpBy: 'callee',
+      ringSeconds: 1.25,
+      talkSeconds: 2.25,
+    });
+  });
+
+  it('knows who hung up', () => {
+    const by = (source: string) => parseReport(['16', '200', '', 'PJSIP/far-1', source, '1', '1']).hungUpBy;
+    expect(by('PJSIP/far-1')).toBe('callee');
+    expect(by('dialplan/builtin')).toBe('campanile');
+    expect(by('')).toBe('pbx');
+  });
+
+  it('keeps what can be read when the rest cannot', () => {
+    expect(parseReport(['17', 'SIP', 'robert"); DROP', undefined, undefined, 'x', '-1'])).toEqual({
+      hangupCause: 17,
+      sipStatus: null,
+      dialStatus: null,
+      hungUpBy: 'pbx',
+      ringSeconds: 0,
+      talkSeconds: 0,
+    });
+  });
+});

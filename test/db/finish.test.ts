@@ -1,0 +1,184 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { finishAttempts } from '../../src/db/finish.js';
+import { registerNode } from '../../src/db/nodes.js';
+import {
+  findAttemptStates,
+  listOpenAttempts,
+  noteCalls,
+  releaseAttempts,
+} from '../../src/db/open-attempts.js';
+import { type ClaimedCall, claimCalls } from '../../src/scheduler/claim.js';
+import { countersOf, insertCampaignFixture, insertTenantFixture, numbersFor } from '../support/campaigns.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+
+let database: TestDatabase;
+let campaign: string;
+const node = { name: 'a', ports: 100, callsPerSecond: null };
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
+  await database.pool.query('TRUNCATE tenants, nodes, pbx_trunks, pace CASCADE');
+  await registerNode(database.pool, node);
+});
+
+async function dial(
+  count: number,
+  options: Parameters<typeof insertCampaignFixture>[3] = {},
+): Promise<ClaimedCall[]> {
+  const tenant = await insertTenantFixture(database.pool);
+  campaign = await insertCampaignFixture(database.pool, tenant, numbersFor('486', count), options);
+  return (await claimCalls(database.pool, node, async () => {})).calls;
+}
+
+const report = (sipStatus: number, hangupCause: number) => ({
+  hangupCause,
+  sipStatus,
+  dialStatus: null,
+  hungUpBy: 'pbx' as const,
+  ringSeconds: 1.5,
+  talkSeconds: 0,
+});
+const note = (callId: string, hangup: ReturnType<typeof report>) => ({
+  callId,
+  answeredAt: null,
+  heardSeconds: null,
+  key: null,
+  hangup,
+});
+const expired = (call: ClaimedCall) => ({ callId: call.callId, archiveStatus: 'Expired' as const });
+
+describe('finishing attempts', () => {
+  it('decides by what the hangup handler reported, and retries by the campaign rules', async () => {
+    const [call] = await dial(1, { retry: { busy: '10s' } });
+    await noteCalls(database.pool, 'a', [note(call!.callId, report(486, 17))]);
+    const [finished] = await finishAttempts(database.pool, [expired(call!)]);
+    expect(finished).toMatchObject({ disposition: 'busy', contactState: 'retrying' });
+    const { rows } = await database.pool.query(
+      'SELECT state, ended_as, extract(epoch FROM due_at - updated_at)::integer AS delay FROM contacts',
+    );
+    expect(rows).toEqual([{ state: 'retrying', ended_as: { busy: 1 }, delay: 10 }]);
+    const attempt = (await database.pool.query('SELECT * FROM attempts')).rows[0];
+    expect(attempt).toMatchObject({
+      state: 'ended',
+      disposition: 'busy',
+      sip_status: 486,
+      ring_seconds: 1.5,
+    });
+  });
+
+  it('ends the contact when the rule is used up, and completes the campaign with its last contact', async () => {
+    const calls = await dial(2, { retry: { busy: '0s' }, maxAttempts: 2 });
+    await noteCalls(
+      database.pool,
+      'a',
+      calls.map((c) => note(c.callId, report(486, 17))),
+    );
+    await finishAttempts(database.pool, calls.map(expired));
+    const again = (await claimCalls(database.pool, node, async () => {})).calls;
+    expect(again).toHaveLength(2);
+    await noteCalls(
+      database.pool,
+      'a',
+      again.map((c) => note(c.callId, report(486, 17))),
+    );
+    await finishAttempts(database.pool, again.map(expired));
+    const { kept, counted } = await countersOf(database.pool, campaign);
+    expect(kept).toMatchObject({ busy: 2, attempts: 4 });
+    expect(kept).toEqual(counted);
+    const { rows } = await database.pool.query('SELECT status, ended_at FROM campaigns');
+    expect(rows[0]).toMatchObject({ status: 'completed', ended_at: expect.any(Date) });
+  });
+
+  it('finishes an attempt only once, however often and from wherever it is told', async () => {
+    const calls = await dial(5, { retry: { unreachable: '1h*5' } });
+    const endings = calls.map(expired);
+    const finished = await Promise.all([
+      finishAttempts(database.pool, endings),
+      finishAttempts(database.pool, endings),
+      finishAttempts(database.pool, endings.slice().reverse()),
+    ]);
+    expect(finished.flat()).toHaveLength(5);
+    const { kept, counted } = await countersOf(database.pool, campaign);
+    expect(kept).toMatchObject({ retrying: 5, calling: 0, attempts: 5 });
+    expect(kept).toEqual(counted);
+  });
+
+  it('takes a lost call for answered when FastAGI saw the answer', async () => {
+    const [one, two] = await dial(2);
+    await noteCalls(database.pool, 'a', [
+      { callId: one!.callId, answeredAt: new Date(), heardSeconds: null, key: null, hangup: null },
+    ]);
+    const finished = await finishAttempts(
+      database.pool,
+      [one!, two!].map((c) => ({ callId: c.callId, archiveStatus: null, as: 'lost' as const })),
+    );
+    expect(new Map(finished.map((f) => [f.callId, f.disposition]))).toEqual(
+      new Map([
+        [one!.callId, 'answered'],
+        [two!.callId, 'lost'],
+      ]),
+    );
+  });
+
+  it('lets the calls of a cancelled campaign end, without a retry', async () => {
+    const calls = await dial(2, { retry: { busy: '1m' } });
+    await database.pool.query("UPDATE campaigns SET status = 'cancelled'");
+    await noteCalls(database.pool, 'a', [note(calls[0]!.callId, report(486, 17))]);
+    await finishAttempts(database.pool, [
+      expired(calls[0]!),
+      { callId: calls[1]!.callId, archiveStatus: 'Completed' },
+    ]);
+    expect((await countersOf(database.pool, campaign)).kept).toMatchObject({ cancelled: 1, answered: 1 });
+  });
+
+  it('knows nothing of calls that are none', async () => {
+    expect(await finishAttempts(database.pool, [{ callId: 'x', archiveStatus: null }])).toEqual([]);
+    expect(await finishAttempts(database.pool, [])).toEqual([]);
+  });
+});
+
+describe('what is noted of a call', () => {
+  it('is kept only while its attempt is open on that node', async () => {
+    const [call] = await dial(1);
+    const key = { callId: call!.callId, answeredAt: null, heardSeconds: 2.5, key: '5', hangup: null };
+    expect((await noteCalls(database.pool, 'b', [key])).size).toBe(0);
+    expect((await noteCalls(database.pool, 'a', [key])).size).toBe(1);
+    await finishAttempts(database.pool, [expired(call!)]);
+    expect((await noteCalls(database.pool, 'a', [{ ...key, key: '6' }])).size).toBe(0);
+    const { rows } = await database.pool.query('SELECT key, heard_seconds FROM attempts');
+    expect(rows).toEqual([{ key: '5', heard_seconds: 2.5 }]);
+  });
+});
+
+describe('releasing claims whose calls were never placed', () => {
+  it('makes the contacts due as before, frees the ports and leaves no attempt', async () => {
+    const calls = await dial(3);
+    await releaseAttempts(
+      database.pool,
+      calls.slice(0, 2).map((c) => c.callId),
+    );
+    const { kept, counted } = await countersOf(database.pool, campaign);
+    expect(kept).toMatchObject({ pending: 2, calling: 1, attempts: 1 });
+    expect(kept).toEqual(counted);
+    expect((await listOpenAttempts(database.pool, 'a')).map((a) => a.callId)).toEqual([calls[2]!.callId]);
+    expect(
+      (
+        await findAttemptStates(
+          database.pool,
+          calls.map((c) => c.callId),
+        )
+      ).size,
+    ).toBe(1);
+    expect((await claimCalls(database.pool, node, async () => {})).calls).toHaveLength(2);
+  });
+
+  it('cancels the contacts of a campaign that was cancelled meanwhile', async () => {
+    const calls = await dial(1);
+    await database.pool.query("UPDATE campaigns SET status = 'cancelled'");
+    await releaseAttempts(database.pool, [calls[0]!.callId]);
+    expect((await countersOf(database.pool, campaign)).kept).toMatchObject({ cancelled: 1, attempts: 0 });
+  });
+});
