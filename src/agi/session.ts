@@ -1,0 +1,166 @@
+import { CampanileError } from '../errors.js';
+import type { AgiConnection } from './connection.js';
+import { AgiCommandError, HangupError } from './errors.js';
+import type { AgiRequest, Reply } from './protocol.js';
+
+export { AgiCommandError, HangupError } from './errors.js';
+export type { AgiRequest } from './protocol.js';
+
+/** `timeoutMs`: how long Asterisk may take over this command; after it the session is over. */
+export type CommandOptions = { timeoutMs?: number };
+
+/**
+ * A call as a script sees it.
+ *
+ * Commands may be given without waiting for the one before; they run in order. Every command throws HangupError once
+ * the call has ended, AgiCommandError if Asterisk refuses it, CampanileError `agi_argument` for what cannot be sent and
+ * `agi_timeout` when the reply does not come. A command whose promise nobody awaits may fail unheard.
+ *
+ * In the session of a hangup handler the channel is dead from the start although `hungUp` is false: getVariable,
+ * setVariable, exec and verbose work there (res_agi.c), any other command throws HangupError.
+ */
+export class AgiSession {
+  readonly request: AgiRequest;
+  readonly #connection: AgiConnection;
+  #abort: AbortController | undefined;
+
+  constructor(connection: AgiConnection, request: AgiRequest) {
+    this.#connection = connection;
+    this.request = request;
+  }
+
+  /** Whether the call has ended: Asterisk said so, refused a command because of it (511), or is gone. */
+  get hungUp(): boolean {
+    return this.#connection.hungUp;
+  }
+
+  /**
+   * Aborted, with a HangupError as its reason, when the call ends before the script does: to hand on to what can be
+   * aborted. A listener of one's own belongs to `onHangup`, where it cannot end the process by throwing.
+   */
+  get signal(): AbortSignal {
+    if (!this.#abort) {
+      const abort = new AbortController();
+      this.#abort = abort;
+      if (this.hungUp) abort.abort(new HangupError());
+      else this.#connection.onHangup(() => abort.abort(new HangupError()));
+    }
+    return this.#abort.signal;
+  }
+
+  /**
+   * Calls `listener` once when the call ends before the script does, soon if it has ended already. What it throws is
+   * logged. Returns a function that takes it away again.
+   */
+  onHangup(listener: () => void): () => void {
+    return this.#connection.onHangup(listener);
+  }
+
+  /**
+   * Plays a sound file (`name` without its extension) until its end or until one of `escapeDigits` is pressed.
+   * `digit` is that key, null if it was played to its end. `endpos` is where it ended in samples from the file's start:
+   * 8,000 are one second of telephone-band audio.
+   * @throws HangupError, with `endpos` if the call ended while it played; AgiCommandError (code 200) if the file cannot
+   * be played: missing (`result=-1`, `result=0 endpos=0` in old versions), unreadable or empty
+   */
+  streamFile(
+    name: string,
+    escapeDigits = '',
+    options: CommandOptions = {},
+  ): Promise<{ digit: string | null; endpos: number }> {
+    return this.#quietly(async () => {
+      const reply = await this.#command('STREAM FILE', [name, escapeDigits], options);
+      const endpos = reply.endpos ?? 0;
+      const digit = await this.#digit('STREAM FILE', reply);
+      if (digit === null && endpos === 0) throw new AgiCommandError('STREAM FILE', reply.code, reply.text);
+      return { digit, endpos };
+    });
+  }
+
+  /** Waits at most `ms` milliseconds for a key; null if none was pressed. @throws as all commands do */
+  waitForDigit(ms: number, options: CommandOptions = {}): Promise<string | null> {
+    return this.#quietly(async () => {
+      if (!Number.isInteger(ms) || ms < 0) {
+        throw new CampanileError(
+          'agi_argument',
+          `cannot wait ${ms} ms for a digit: that is not a number of milliseconds`,
+        );
+      }
+      return this.#digit('WAIT FOR DIGIT', await this.#command('WAIT FOR DIGIT', [String(ms)], options));
+    });
+  }
+
+  /** Sets a channel variable, or writes a dialplan function such as `CDR(userfield)`. */
+  setVariable(name: string, value: string, options: CommandOptions = {}): Promise<void> {
+    return this.#quietly(async () => {
+      await this.#command('SET VARIABLE', [name, value], options);
+    });
+  }
+
+  /** A channel variable's or dialplan function's value (Asterisk cuts a function's at 1,023 bytes); null if unset. */
+  getVariable(name: string, options: CommandOptions = {}): Promise<string | null> {
+    return this.#quietly(async () => {
+      const reply = await this.#command('GET VARIABLE', [name], options);
+      return reply.result === '1' ? (reply.value ?? '') : null;
+    });
+  }
+
+  /**
+   * Runs a dialplan application and returns what it returned: 0 when all is well, -1 when it wants the call to end.
+   * @throws AgiCommandError (code 200) if Asterisk has no such application
+   */
+  exec(application: string, data = '', options: CommandOptions = {}): Promise<number> {
+    return this.#quietly(async () => {
+      const reply = await this.#command('EXEC', [application, data], options);
+      const result = Number.parseInt(reply.result, 10);
+      // handle_exec() in res_agi.c answers -2 where pbx_findapp() found nothing.
+      if (result === -2) throw new AgiCommandError(`EXEC ${application}`, reply.code, reply.text);
+      return result;
+    });
+  }
+
+  /** Writes to Asterisk's console from verbosity `level` on. */
+  verbose(message: string, level = 1, options: CommandOptions = {}): Promise<void> {
+    return this.#quietly(async () => {
+      await this.#command('VERBOSE', [message, String(level)], options);
+    });
+  }
+
+  /** Hangs up. Resolves also if the call has ended by itself. */
+  hangup(options: CommandOptions = {}): Promise<void> {
+    return this.#quietly(async () => {
+      try {
+        await this.#command('HANGUP', [], options);
+      } catch (error) {
+        if (!(error instanceof HangupError)) throw error;
+      }
+    });
+  }
+
+  #command(words: string, args: readonly string[], options: CommandOptions): Promise<Reply> {
+    return this.#connection.command(words, args, options.timeoutMs);
+  }
+
+  /** The key of a `result=`, which is its character code, 0 for none. */
+  async #digit(words: string, reply: Reply): Promise<string | null> {
+    const result = Number.parseInt(reply.result, 10);
+    if (result > 0) return String.fromCharCode(result);
+    if (result === 0) return null;
+    // The channel is gone, or something failed, and the HANGUP that tells comes after this reply. A command that dead
+    // channels refuse is answered after it, or with 511.
+    if (!this.hungUp) await this.#command('CHANNEL STATUS', [], {}).catch(hangupOnly);
+    if (this.hungUp) throw new HangupError('the call has ended', reply.endpos);
+    throw new AgiCommandError(words, reply.code, reply.text);
+  }
+
+  /** Runs a command so that a script which does not wait for it is not ended by its failure (and the process neither). */
+  #quietly<T>(run: () => Promise<T>): Promise<T> {
+    const promise = run();
+    promise.catch(() => {});
+    return promise;
+  }
+}
+
+function hangupOnly(error: unknown): void {
+  if (!(error instanceof HangupError)) throw error;
+}

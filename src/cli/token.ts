@@ -1,0 +1,37 @@
+import { parseArgs } from 'node:util';
+import { issueToken } from '../api/token.js';
+import { parseDuration } from '../calls/duration.js';
+import { loadConfig, loadSecret } from '../config.js';
+import { CampanileError } from '../errors.js';
+
+const HELP = `usage: campanile token --tenant ID [--ttl 1d]
+       campanile token --admin [--ttl 1d]
+
+Prints a token for the API: send it as "Authorization: Bearer TOKEN". It is signed with the secret of this
+installation (CAMPANILE_SECRET, or the file that the server made in CAMPANILE_DATA).
+`;
+
+/** `campanile token`: issues a token for a tenant or for the operator. */
+export async function token(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      tenant: { type: 'string' },
+      admin: { type: 'boolean' },
+      ttl: { type: 'string', default: '1d' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  if ((values.tenant === undefined) === (values.admin !== true)) {
+    throw new CampanileError('usage', 'say who the token is for: either --tenant ID or --admin');
+  }
+  const secret = await loadSecret(loadConfig());
+  const ttl = parseDuration(values.ttl);
+  const who = values.tenant === undefined ? ({ admin: true } as const) : { tenantId: values.tenant };
+  process.stdout.write(`${issueToken(secret, who, ttl)}\n`);
+  return 0;
+}

@@ -1,0 +1,55 @@
+import { createApi } from './api/api.js';
+import { type Config, loadSecret } from './config.js';
+import { openDatabase } from './db/database.js';
+import { createPool } from './db/pool.js';
+import type { Logger } from './log.js';
+import { startNode } from './node/node.js';
+import { createShutdown } from './shutdown.js';
+import { loadTemplates } from './spool/template-file.js';
+
+/** What a process does: serve the API, be the node beside an Asterisk, or both. */
+export type Role = 'all' | 'api' | 'node';
+
+/** Campanile as it runs. */
+export interface Running {
+  /** Where the API listens; null in the role `node`. */
+  apiPort: number | null;
+  /** Resolves when it has stopped: within the configured grace. May be called twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts database, node and API, in this order; `stop` ends them in reverse. Throws a CampanileError when one cannot
+ * start, and leaves nothing running then. `onFatal` is called when the process cannot go on.
+ */
+export async function startCampanile(
+  config: Config,
+  role: Role,
+  log: Logger,
+  onFatal: (error: Error) => void,
+): Promise<Running> {
+  const shutdown = createShutdown();
+  try {
+    const database = await openDatabase(config, log);
+    shutdown.add(() => database.stop());
+    const secret = await loadSecret(config);
+    const pool = createPool(database.url, log, { max: 20 });
+    shutdown.add(() => pool.end());
+    const templates = await loadTemplates(config.templatesDir);
+    if (role !== 'api') {
+      const node = await startNode({ config, url: database.url, pool, templates, secret, log, onFatal });
+      shutdown.add(node.stop);
+    }
+    let apiPort: number | null = null;
+    if (role !== 'node') {
+      const api = createApi({ pool, secret, log, hasTemplate: (name) => templates.has(name) });
+      shutdown.add(() => api.stop(config.stopGraceSeconds * 1000));
+      apiPort = (await api.start(config.listen)).port;
+      log.info({ url: `http://${config.listen.host}:${apiPort}` }, 'the API listens');
+    }
+    return { apiPort, stop: shutdown.stop };
+  } catch (error) {
+    await shutdown.stop();
+    throw error;
+  }
+}

@@ -1,0 +1,161 @@
+import { createCallNotes } from '../agi/notes.js';
+import { createAdmission } from '../agi/scripts/admission.js';
+import { answeredScript } from '../agi/scripts/answered.js';
+import { hangupScript } from '../agi/scripts/hangup.js';
+import { createAgiServer } from '../agi/server.js';
+import { createCallTokens } from '../agi/token.js';
+import type { Config } from '../config.js';
+import type { Ending } from '../db/finish.js';
+import { listen } from '../db/listen.js';
+import { lockNode } from '../db/node-lock.js';
+import { registerNode, touchNode } from '../db/nodes.js';
+import { findAttemptStates, listOpenAttempts, releaseAttempts } from '../db/open-attempts.js';
+import type { Pool } from '../db/pool.js';
+import { createDuties } from '../duties.js';
+import { CampanileError } from '../errors.js';
+import type { Logger } from '../log.js';
+import { createSounds } from '../messages/sounds.js';
+import { createScheduler } from '../scheduler/scheduler.js';
+import { createShutdown } from '../shutdown.js';
+import { openSpool } from '../spool/directories.js';
+import { createReconciler } from '../spool/reconciler.js';
+import type { Template } from '../spool/template.js';
+import { createArchiveWatcher } from '../spool/watcher.js';
+import { withdrawCancelledCalls } from './cancel-calls.js';
+import { finishCalls } from './finish-calls.js';
+import { createOpenCalls } from './open-calls.js';
+import { placeCalls } from './place-calls.js';
+
+export interface NodeOptions {
+  config: Config;
+  /** Of the database that `pool` is connected to. */
+  url: string;
+  pool: Pool;
+  templates: ReadonlyMap<string, Template>;
+  secret: Buffer;
+  log: Logger;
+  /** Another process may have become this node: it must not go on. */
+  onFatal(error: Error): void;
+}
+
+/**
+ * Starts the part beside an Asterisk: it places calls into its spool, serves its FastAGI, and finishes what it archives.
+ * Resolves when calls are being placed; throws a CampanileError that says what to do when it cannot. `stop` claims
+ * nothing more, finishes what is archived meanwhile, and leaves calls in progress to Asterisk and the next start.
+ */
+export async function startNode(options: NodeOptions): Promise<{ stop(): Promise<void> }> {
+  const { config, url, pool, templates, secret, log, onFatal } = options;
+  const node = { name: config.nodeName, ports: config.nodePorts, callsPerSecond: config.nodeCallsPerSecond };
+  const shutdown = createShutdown();
+  try {
+    const lock = await lockNode(url, node.name, () =>
+      onFatal(new CampanileError('node_lost', `lost the lock of node "${node.name}"`)),
+    );
+    shutdown.add(lock.release);
+    const spool = await openSpool({
+      spool: config.spoolDir,
+      owner: config.spoolOwner,
+      mode: config.spoolMode,
+      asteriskRun: config.asteriskRunDir,
+    });
+    await registerNode(pool, node);
+
+    const tokens = createCallTokens(secret);
+    const sounds = createSounds(pool, config.soundsDir, config.spoolOwner);
+    const openCalls = createOpenCalls(pool, node.name);
+    const inFlight = new Set<string>();
+    const placing = {
+      pool,
+      node,
+      spool,
+      templates,
+      tokens,
+      sounds,
+      openCalls,
+      agiUrl: config.agiUrl,
+      inFlight,
+      log,
+    };
+    const scheduler = createScheduler({ pass: () => placeCalls(placing), log });
+    const finishing = { pool, node: node.name, spool, openCalls, log, onFreed: scheduler.wake };
+    const finish = (endings: Ending[]) => finishCalls(endings, finishing);
+    const cancel = () => withdrawCancelledCalls({ db: pool, node: node.name, spool, inFlight, finish });
+
+    const admission = createAdmission(tokens, log);
+    const notes = createCallNotes(pool, node.name);
+    const soundOf = async (callId: string) => {
+      const call = await openCalls.find(callId);
+      return call && sounds.pathOf(call.sha256);
+    };
+    const agi = createAgiServer({
+      ...config.agiListen,
+      log,
+      scripts: {
+        answered: answeredScript({ admission, notes, soundOf, log }),
+        hangup: hangupScript({ admission, notes }),
+      },
+    });
+    const watcher = createArchiveWatcher({
+      spool,
+      log,
+      keepSeconds: config.keepFilesSeconds,
+      async onArchived(files) {
+        await finish(files.map((file) => ({ callId: file.callId, archiveStatus: file.status })));
+        const states = await findAttemptStates(
+          pool,
+          files.map((file) => file.callId),
+        );
+        const ended = files.filter((file) => states.get(file.callId)?.state === 'ended');
+        await Promise.all(ended.map((file) => watcher.dispose(file.name)));
+      },
+    });
+    const reconciler = createReconciler({
+      spool,
+      log,
+      inFlight: (callId) => inFlight.has(callId),
+      findAttemptStates: (callIds) => findAttemptStates(pool, callIds),
+      listOpenAttempts: () => listOpenAttempts(pool, node.name),
+      release: (callIds) => releaseAttempts(pool, callIds),
+      finish,
+    });
+    const listener = listen(
+      url,
+      ['campanile_due', 'campanile_cancelled'],
+      (channel) => {
+        if (channel === 'campanile_due') scheduler.wake();
+        else cancel().catch((error) => log.error({ err: error }, 'cannot withdraw cancelled calls'));
+      },
+      log,
+    );
+    const duties = createDuties(
+      [
+        { everySeconds: 5, name: 'withdraw cancelled calls', run: cancel },
+        { everySeconds: 10, name: 'say that this node is alive', run: () => touchNode(pool, node.name) },
+      ],
+      log,
+    );
+
+    await openCalls.load();
+    shutdown.add(() => watcher.stop());
+    // FastAGI before anything else: calls may be in progress since before the last stop.
+    await agi.start();
+    shutdown.add(() => agi.stop(0));
+    await reconciler.run();
+    watcher.start();
+    reconciler.start();
+    shutdown.add(() => reconciler.stop());
+    duties.start();
+    shutdown.add(() => duties.stop());
+    await listener.start();
+    shutdown.add(() => listener.stop());
+    scheduler.start();
+    // Calls in progress are served and finished for as long as the grace allows.
+    shutdown.add(() => openCalls.whenNone(config.stopGraceSeconds * 1000));
+    shutdown.add(() => scheduler.stop());
+    log.info({ node: node.name, ports: node.ports, spool: spool.root }, 'the node places calls');
+    return { stop: shutdown.stop };
+  } catch (error) {
+    await shutdown.stop();
+    throw error;
+  }
+}

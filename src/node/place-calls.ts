@@ -1,0 +1,93 @@
+import type { CallTokens } from '../agi/token.js';
+import type { NodeLimits } from '../db/nodes.js';
+import { releaseAttempts } from '../db/open-attempts.js';
+import type { Pool } from '../db/pool.js';
+import { CampanileError } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { Sounds } from '../messages/sounds.js';
+import { type ClaimedCall, claimCalls } from '../scheduler/claim.js';
+import type { Pass } from '../scheduler/scheduler.js';
+import type { Spool } from '../spool/directories.js';
+import { fileNameOf } from '../spool/name.js';
+import { renderTemplate, type Template } from '../spool/template.js';
+import { place, stage, unstage } from '../spool/writer.js';
+import type { OpenCalls } from './open-calls.js';
+
+export interface PlacingOptions {
+  pool: Pool;
+  node: NodeLimits;
+  spool: Spool;
+  templates: ReadonlyMap<string, Template>;
+  tokens: CallTokens;
+  sounds: Sounds;
+  openCalls: OpenCalls;
+  agiUrl: string;
+  /** Calls between claim and place, which the reconciler must leave alone. */
+  inFlight: Set<string>;
+  log: Logger;
+}
+
+/**
+ * One pass of the scheduler: claim, stage, commit, place. A call whose file could not be renamed into `outgoing/` was
+ * certainly never placed: its claim is undone.
+ */
+export async function placeCalls(options: PlacingOptions): Promise<Pass> {
+  const { pool, node, spool, templates, openCalls, inFlight } = options;
+  const staged: string[] = [];
+  try {
+    const claim = await claimCalls(pool, { ...node, templates: [...templates.keys()] }, async (calls) => {
+      for (const call of calls) {
+        inFlight.add(call.callId);
+        staged.push(call.callId);
+      }
+      await stageCalls(calls, options);
+    });
+    if (claim.calls.length === 0) return { placed: 0, wakeInMs: claim.wakeInMs };
+    openCalls.add(claim.calls);
+    const failed = await place(spool, staged.map(fileNameOf));
+    if (failed.length > 0) await takeBack(failed, options);
+    return { placed: staged.length - failed.length, wakeInMs: claim.wakeInMs };
+  } finally {
+    for (const callId of staged) inFlight.delete(callId);
+  }
+}
+
+async function stageCalls(calls: readonly ClaimedCall[], options: PlacingOptions): Promise<void> {
+  const { spool, sounds } = options;
+  const files = calls.map((call) => ({ name: fileNameOf(call.callId), content: render(call, options) }));
+  await Promise.all([
+    stage(spool, files),
+    ...calls.map((call) => sounds.ensure(call.tenantId, call.messageId, call.sha256)),
+  ]);
+}
+
+function render(call: ClaimedCall, { templates, tokens, agiUrl, spool }: PlacingOptions): string {
+  // The claim takes only calls whose template is here.
+  return renderTemplate(templates.get(call.template)!, {
+    number: call.number,
+    trunk: call.pbxTrunk,
+    callerId: call.callerId,
+    ringSeconds: call.ringSeconds,
+    call: call.callId,
+    token: tokens.tokenFor(call.callId),
+    agi: agiUrl,
+    reports: spool.reports,
+  });
+}
+
+async function takeBack(
+  failed: readonly { name: string; reason: string }[],
+  { pool, spool, openCalls, log }: PlacingOptions,
+): Promise<never> {
+  const names = failed.map((f) => f.name);
+  const callIds = names.map((name) => name.replace(/\.call$/, ''));
+  log.error(
+    { calls: failed.length, reason: failed[0]?.reason },
+    'cannot place calls; taking their claims back',
+  );
+  openCalls.remove(callIds);
+  await releaseAttempts(pool, callIds);
+  await unstage(spool, names);
+  // The scheduler leaves a spool that has just failed alone for a while.
+  throw new CampanileError('spool_place_failed', `cannot place ${failed.length} calls: ${failed[0]?.reason}`);
+}

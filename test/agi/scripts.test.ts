@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createCallNotes } from '../../src/agi/notes.js';
+import { createAdmission } from '../../src/agi/scripts/admission.js';
+import { answeredScript } from '../../src/agi/scripts/answered.js';
+import { hangupScript } from '../../src/agi/scripts/hangup.js';
+import { type AgiServer, createAgiServer } from '../../src/agi/server.js';
+import { createCallTokens } from '../../src/agi/token.js';
+import { registerNode } from '../../src/db/nodes.js';
+import { createOpenCalls, type OpenCalls } from '../../src/node/open-calls.js';
+import { claimCalls } from '../../src/scheduler/claim.js';
+import { insertCampaignFixture, insertTenantFixture, numbersFor } from '../support/campaigns.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { FakeAsterisk, memoryLog } from './fake-asterisk.js';
+
+const node = { name: 'a', ports: 100, callsPerSecond: null, templates: ['direct'] };
+const tokens = createCallTokens(randomBytes(32));
+let database: TestDatabase;
+let server: AgiServer;
+let port: number;
+let logged: { level: string; msg: string }[];
+let openCalls: OpenCalls;
+let callId: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
+beforeEach(async () => {
+  await database.pool.query('TRUNCATE tenants, nodes, pbx_trunks CASCADE');
+  await registerNode(database.pool, node);
+  const tenant = await insertTenantFixture(database.pool, { sha256: 'ab'.repeat(32) });
+  await insertCampaignFixture(database.pool, tenant, numbersFor('200', 1));
+  const { calls } = await claimCalls(database.pool, node, async () => {});
+  callId = calls[0]!.callId;
+  openCalls = createOpenCalls(database.pool, 'a');
+  const { log, lines } = memoryLog();
+  logged = lines;
+  const admission = createAdmission(tokens, log);
+  const notes = createCallNotes(database.pool, 'a');
+  const soundOf = async (id: string) => {
+    const call = await openCalls.find(id);
+    return call && `/sounds/${call.sha256}`;
+  };
+  server = createAgiServer({
+    port: 0,
+    log,
+    scripts: {
+      answered: answeredScript({ admission, notes, soundOf, log }),
+      hangup: hangupScript({ admission, notes }),
+    },
+  });
+  port = (await server.start()).port;
+});
+afterEach(() => server.stop(0));
+
+const attempt = async () => (await database.pool.query('SELECT * FROM attempts')).rows[0];
+const request = (script: string, ...more: string[]) => ({
+  script,
+  args: [callId, tokens.tokenFor(callId), ...more],
+});
+
+describe('/answered', () => {
+  it("plays the campaign's message with every key able to end it, and writes down what was heard and pressed", async () => {
+    const asterisk = await FakeAsterisk.call(port, request('answered'));
+    expect(await asterisk.answer('200 result=53 endpos=12000')).toBe(
+      `STREAM FILE "/sounds/${'ab'.repeat(32)}" "0123456789*#"`,
+    );
+    await asterisk.closed;
+    expect(await attempt()).toMatchObject({ answered_at: expect.any(Date), heard_seconds: 1.5, key: '5' });
+  });
+
+  it('writes down how much was heard by somebody who hung up in the message', async () => {
+    const asterisk = await FakeAsterisk.call(port, request('answered'));
+    await asterisk.next();
+    asterisk.send('HANGUP\n200 result=-1 endpos=4000\n');
+    await asterisk.closed;
+    expect(await attempt()).toMatchObject({ answered_at: expect.any(Date), heard_seconds: 0.5, key: null });
+  });
+
+  it('has written the answer down when the process ends in the message', async () => {
+    const asterisk = await FakeAsterisk.call(port, request('answered'));
+    await asterisk.next();
+    await expect.poll(async () => (await attempt()).answered_at).toBeInstanceOf(Date);
+    asterisk.reset();
+  });
+});
+
+describe('/hangup', () => {
+  it('writes the report down before it tells the dialplan so', async () => {
+    const asterisk = await FakeAsterisk.call(
+      port,
+      request('hangup', '17|486||PJSIP/far-1|PJSIP/far-1|1.5|0'),
+    );
+    expect(await asterisk.next()).toBe('SET VARIABLE "CAMPANILE_HEARD" "1"');
+    expect(await attempt()).toMatchObject({
+      hangup_at: expect.any(Date),
+      hangup_cause: 17,
+      sip_status: 486,
+      hung_up_by: 'callee',
+      ring_seconds: 1.5,
+      talk_seconds: 0,
+    });
+    asterisk.send('200 result=1\n');
+    await asterisk.closed;
+  });
+});
+
+describe('a request that cannot be believed', () => {
+  it.each([
+    ['no arguments', () => []],
+    ['a forged token', () => [callId, 'A'.repeat(32)]],
+    ["another call's token", () => [callId, tokens.tokenFor('another')]],
+    ['no token', () => [callId]],
+  ])('is refused, and logged once a minute: %s', async (_, args) => {
+    for (let i = 0; i < 3; i++) {
+      for (const script of ['answered', 'hangup']) {
+        const asterisk = await FakeAsterisk.call(port, { script, args: args() });
+        await asterisk.closed;
+        expect(asterisk.lines).toEqual([]);
+      }
+    }
+    expect(await attempt()).toMatchObject({ answered_at: null, hangup_at: null });
+    expect(logged.filter((l) => l.level === 'warn')).toHaveLength(1);
+  });
+
+  it('is refused when the attempt has ended: a replay of an old token', async () => {
+    await database.pool.query("UPDATE attempts SET state = 'ended', disposition = 'busy', ended_at = now()");
+    const asterisk = await FakeAsterisk.call(port, request('answered'));
+    await asterisk.closed;
+    expect(asterisk.lines).toEqual([]);
+    expect(await attempt()).toMatchObject({ answered_at: null });
+    expect(logged.filter((l) => l.level === 'warn')).toHaveLength(1);
+  });
+});
