@@ -1,4 +1,4 @@
-import { createApi } from './api/api.js';
+import { createApi } from './api/server.js';
 import { type Config, loadSecret } from './config.js';
 import { openDatabase } from './db/database.js';
 import { createPool } from './db/pool.js';

@@ -69,8 +69,15 @@ export async function countOpenPorts(tx: Tx): Promise<OpenPorts[]> {
   return rows;
 }
 
-/** Running campaigns with contacts left. `most` bounds how many due contacts are counted for each. */
-export async function findDueCampaigns(tx: Tx, most: number): Promise<DueCampaign[]> {
+/**
+ * Running campaigns with contacts left, on trunks whose template is one of `templates`: one that this node lacks must not
+ * keep the others from dialling. `most` bounds how many due contacts are counted for each.
+ */
+export async function findDueCampaigns(
+  tx: Tx,
+  most: number,
+  templates: readonly string[],
+): Promise<DueCampaign[]> {
   const { rows } = await tx.query<DueCampaign>({
     name: 'find-due-campaigns',
     text: `SELECT p.tenant_id, p.id AS campaign_id, p.trunk_id, p.message_id, m.sha256, tr.template, tr.pbx_trunk,
@@ -97,8 +104,8 @@ export async function findDueCampaigns(tx: Tx, most: number): Promise<DueCampaig
       JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
       JOIN pbx_trunks pt ON pt.name = tr.pbx_trunk
       JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
-      WHERE p.status = 'running' AND p.pending + p.retrying > 0`,
-    values: [most],
+      WHERE p.status = 'running' AND p.pending + p.retrying > 0 AND tr.template = ANY($2)`,
+    values: [most, templates],
   });
   return rows;
 }

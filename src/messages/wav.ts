@@ -79,11 +79,12 @@ function checkFormat(format: Buffer): void {
   if (format.length < 16) throw unusable('the WAV file does not say what format it has');
   const tag = format.readUInt16LE(0);
   const isPcm =
-    tag === PCM ||
-    (tag === EXTENSIBLE && format.length >= 40 && format.toString('hex', 24, 40) === PCM_GUID);
+    tag === PCM || (tag === EXTENSIBLE && format.length >= 40 && format.toString('hex', 24, 40) === PCM_GUID);
   const wrong = [
     ...(isPcm ? [] : [`is compressed or not of integers (format ${tag})`]),
-    ...(format.readUInt32LE(4) === RATE ? [] : [`has ${format.readUInt32LE(4)} samples per second, not 8000`]),
+    ...(format.readUInt32LE(4) === RATE
+      ? []
+      : [`has ${format.readUInt32LE(4)} samples per second, not 8000`]),
     ...(format.readUInt16LE(2) === 1 ? [] : [`has ${format.readUInt16LE(2)} channels, not 1`]),
     ...(format.readUInt16LE(14) === 16 ? [] : [`has ${format.readUInt16LE(14)} bits per sample, not 16`]),
   ];

@@ -113,10 +113,13 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       spool,
       log,
       inFlight: (callId) => inFlight.has(callId),
-      findAttemptStates: (callIds) => findAttemptStates(pool, callIds),
-      listOpenAttempts: () => listOpenAttempts(pool, node.name),
+      attempts: {
+        findStates: (callIds) => findAttemptStates(pool, callIds),
+        listOpen: () => listOpenAttempts(pool, node.name),
+      },
       release: (callIds) => releaseAttempts(pool, callIds),
       finish,
+      dispose: watcher.dispose,
     });
     const listener = listen(
       url,

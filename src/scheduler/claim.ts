@@ -36,6 +36,11 @@ export interface Claim {
   wakeInMs: number | null;
 }
 
+/** The node that claims: its limits, and the call-file templates that it has. */
+export interface ClaimingNode extends NodeLimits {
+  templates: readonly string[];
+}
+
 /** A limit in force: how many ports it has, how many are held, and its token bucket when it has a rate. */
 interface Scope {
   scope: string;
@@ -52,7 +57,7 @@ interface Scope {
  */
 export async function claimCalls(
   pool: Pool,
-  node: NodeLimits,
+  node: ClaimingNode,
   stage: (calls: ClaimedCall[]) => Promise<void>,
 ): Promise<Claim> {
   return transaction(pool, async (tx) => {
@@ -61,7 +66,7 @@ export async function claimCalls(
     const free = node.ports - held(open, (o) => o.node === node.name);
     // With no port free the next one wakes us: what is due meanwhile need not be looked at.
     if (free <= 0) return { calls: [], wakeInMs: null };
-    const due = await findDueCampaigns(tx, free);
+    const due = await findDueCampaigns(tx, free, node.templates);
     if (due.length === 0) return { calls: [], wakeInMs: null };
     const scopes = scopesOf(node, due, open);
     const buckets = await refillBuckets(tx, scopes);

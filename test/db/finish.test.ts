@@ -13,7 +13,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 let database: TestDatabase;
 let campaign: string;
-const node = { name: 'a', ports: 100, callsPerSecond: null };
+const node = { name: 'a', ports: 100, callsPerSecond: null, templates: ['direct'] };
 
 beforeAll(async () => {
   database = await createTestDatabase();

@@ -6,7 +6,7 @@ import { countersOf, insertCampaignFixture, insertTenantFixture, numbersFor } fr
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 let database: TestDatabase;
-const node = { name: 'a', ports: 100, callsPerSecond: null };
+const node = { name: 'a', ports: 100, callsPerSecond: null, templates: ['direct'] };
 const nothing = async () => {};
 
 beforeAll(async () => {
@@ -129,6 +129,14 @@ describe('a claim', () => {
     expect(second.wakeInMs).toBeLessThanOrEqual(90_000);
     const { kept, counted } = await countersOf(database.pool, campaign);
     expect(kept).toEqual(counted);
+  });
+
+  it('leaves a campaign alone whose template this node lacks, and dials the others', async () => {
+    for (const template of ['direct', 'special']) {
+      const tenant = await insertTenantFixture(database.pool, { template });
+      await insertCampaignFixture(database.pool, tenant, numbersFor('200', 2));
+    }
+    expect((await claim()).calls.map((c) => c.template)).toEqual(['direct', 'direct']);
   });
 
   it.each(['draft', 'paused', 'completed', 'cancelled'])('leaves a %s campaign alone', async (status) => {

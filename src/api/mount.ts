@@ -1,0 +1,68 @@
+import type { KeyObject } from 'node:crypto';
+import type Router from '@koa/router';
+import type { Context } from 'koa';
+import { CampanileError } from '../errors.js';
+import { parseJson, readBody } from './body.js';
+import { check, pointer } from './check.js';
+import { authenticate, authorize, findTenantOf } from './guard.js';
+import { type FieldError, FieldsInvalid } from './problem.js';
+import { bodyLimit, isTenantRoute, type Route, type Services } from './route.js';
+
+/** Adds a route to the router: guard, path, query, tenant, body, then its own work. */
+export function mount(router: Router, route: Route, services: Services, secretKey: KeyObject): void {
+  router[route.method](route.path.replace(/\{(\w+)\}/g, ':$1'), async (ctx) => {
+    const call = await callOf(ctx, ctx.params, route, services, secretKey);
+    const answer = await route.handle(call);
+    if (answer === undefined) return;
+    ctx.status = route.status;
+    ctx.body = answer;
+    if (route.status === 201 && hasId(answer)) ctx.set('Location', `${ctx.path}/${answer.id}`);
+  });
+}
+
+async function callOf(
+  ctx: Context,
+  params: Record<string, string>,
+  route: Route,
+  services: Services,
+  secretKey: KeyObject,
+): Promise<Parameters<Route['handle']>[0]> {
+  const principal = route.access === 'public' ? undefined : authenticate(secretKey, ctx.get('Authorization'));
+  if (principal) authorize(route, principal);
+
+  const errors: FieldError[] = [];
+  const id = pathParameter(route, params, errors);
+  const query = check(route.query, { ...ctx.query }, errors, (path) => `?${path.join('.')}`);
+  // With a query that is wrong there is no knowing which tenant was meant.
+  const named = typeof query?.tenant_id === 'string' ? query.tenant_id : undefined;
+  const tenant =
+    principal && query && isTenantRoute(route)
+      ? await findTenantOf(services.pool, principal, named, errors)
+      : undefined;
+
+  const content = contentTypes(route);
+  const upload = content && (await readBody(ctx, content, bodyLimit(route)));
+  const body = route.body && upload ? check(route.body, parseJson(upload.bytes), errors, pointer) : undefined;
+  if (errors.length > 0) throw new FieldsInvalid(errors);
+  // Present as the route's access and schemas say: route() holds handlers to that.
+  return { ...services, ctx, principal, tenant, id, query, body, upload } as Parameters<Route['handle']>[0];
+}
+
+/** What stands in the path's braces. An id that is none names nothing: 404 like any unknown one. */
+function pathParameter(route: Route, params: Record<string, string>, errors: FieldError[]): string {
+  const [name, value] = Object.entries(params)[0] ?? [];
+  if (name === undefined) return '';
+  const checked = check(route.param, value, errors, () => `{${name}}`);
+  if (checked !== undefined) return checked;
+  if (name === 'id') throw new CampanileError('not_found', 'there is nothing with this id', { status: 404 });
+  return '';
+}
+
+function contentTypes(route: Route): string[] | null {
+  if (route.upload) return Object.keys(route.upload.content);
+  return route.body ? ['application/json'] : null;
+}
+
+function hasId(answer: unknown): answer is { id: string } {
+  return typeof answer === 'object' && answer !== null && 'id' in answer;
+}

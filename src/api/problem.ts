@@ -1,0 +1,110 @@
+import { STATUS_CODES } from 'node:http';
+import { z } from 'zod';
+import { CampanileError } from '../errors.js';
+
+/** A field of a request that is wrong: `/contacts/3/number` (RFC 6901) in a body, `?limit` in the query, `{name}` in the path. */
+export interface FieldError {
+  field: string;
+  message: string;
+}
+
+/** The 422 that names every field that is wrong; `count` is how many those are when only the first are named. */
+export class FieldsInvalid extends CampanileError {
+  readonly errors: readonly FieldError[];
+  readonly count: number;
+
+  constructor(errors: readonly FieldError[], count = errors.length) {
+    const named = count > errors.length ? `; the first ${errors.length} are named` : '';
+    super('fields_invalid', `${count} ${count === 1 ? 'field is' : 'fields are'} wrong${named}`, {
+      status: 422,
+    });
+    this.errors = errors;
+    this.count = count;
+  }
+}
+
+/** The 404 of an id that is unknown, or of another tenant's: nobody can tell which. */
+export function notFound(noun: string): CampanileError {
+  return new CampanileError('not_found', `there is no ${noun} with this id`, { status: 404 });
+}
+
+/** RFC 9457. `code` is stable; `errors` comes with `fields_invalid`. */
+export const problem = z
+  .strictObject({
+    type: z.literal('about:blank'),
+    title: z.string().meta({ description: 'What the status means' }),
+    status: z.int(),
+    detail: z.string().meta({ description: 'What could not be done and why, for a person' }),
+    code: z.string().meta({ description: 'The same for the same problem, for a program' }),
+    errors: z
+      .array(z.strictObject({ field: z.string(), message: z.string() }))
+      .optional()
+      .meta({
+        description:
+          'Every field that is wrong, at most 100: a JSON pointer into the body, ?name in the query, {name} in the path',
+      }),
+    error_count: z.int().optional().meta({ description: 'How many fields are wrong' }),
+  })
+  .meta({ id: 'Problem' });
+export type Problem = z.output<typeof problem>;
+
+/** The problem document of a status and a code. */
+export function problemOf(status: number, code: string, detail: string): Problem {
+  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail, code };
+}
+
+/**
+ * The problem document of anything that was thrown: a CampanileError below 500 says what it is, an error of Koa that
+ * is meant to be seen as well, a database that cannot be reached is a 503, and all else a 500 that tells nothing.
+ */
+export function problemOfError(error: unknown): Problem {
+  if (error instanceof FieldsInvalid) {
+    return {
+      ...problemOf(error.status, error.code, error.message),
+      errors: [...error.errors],
+      error_count: error.count,
+    };
+  }
+  if (error instanceof CampanileError && error.status !== 500) {
+    return problemOf(error.status, error.code, error.message);
+  }
+  if (isExposed(error)) return problemOf(error.status, 'bad_request', error.message);
+  if (isUnavailable(error)) {
+    return problemOf(
+      503,
+      'database_unavailable',
+      'the database cannot answer at the moment: try again later',
+    );
+  }
+  return problemOf(500, 'internal', 'something went wrong here; the log says what, under the request id');
+}
+
+function isExposed(error: unknown): error is Error & { status: number } {
+  return (
+    error instanceof Error &&
+    'expose' in error &&
+    error.expose === true &&
+    'status' in error &&
+    error.status === 400
+  );
+}
+
+// PostgreSQL's SQLSTATEs for a statement or lock that took too long, too many connections and a server that stops or
+// starts; then Node's for a server that is not there.
+const UNAVAILABLE = [
+  '57014',
+  '55P03',
+  '53300',
+  '57P01',
+  '57P02',
+  '57P03',
+  'ECONNREFUSED',
+  'ECONNRESET',
+];
+
+function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && UNAVAILABLE.includes(String(error.code))) return true;
+  // pg gives these no code
+  return /^(timeout exceeded when trying to connect|Connection terminated)/.test(error.message);
+}

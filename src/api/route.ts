@@ -1,0 +1,131 @@
+import type { Context } from 'koa';
+import { z } from 'zod';
+import type { Pool } from '../db/pool.js';
+import type { Tenant } from '../db/tenants.js';
+import type { Logger } from '../log.js';
+import { uuid } from './schemas/common.js';
+import type { Principal } from './token.js';
+
+/**
+ * Who may call a route: anybody; whoever has a token; an admin; a tenant, or an admin who names one; or only an admin
+ * who names a tenant.
+ */
+export type Access = 'public' | 'token' | 'admin' | 'tenant' | 'admin_for_tenant';
+
+/** What routes work with. */
+export interface Services {
+  pool: Pool;
+  log: Logger;
+  /** Whether a call-file template of that name exists; without it any name is believed. */
+  hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
+}
+
+/** A body that the route reads itself: the content types it takes, as OpenAPI shows them, and the most bytes. */
+export interface Upload {
+  content: Readonly<Record<string, z.ZodType>>;
+  limit: number;
+}
+
+/** What a route works on once the request was checked. */
+export type Call<A extends Access, Q extends z.ZodObject, B extends z.ZodType> = Services & {
+  ctx: Context;
+  /** What stands in the path's braces, or empty. */
+  id: string;
+  query: z.output<Q>;
+  body: z.output<B>;
+  upload: { type: string; bytes: Buffer };
+} & (A extends 'public' ? unknown : { principal: Principal }) &
+  (A extends 'tenant' | 'admin_for_tenant' ? { tenant: Tenant } : unknown);
+
+/** What a route returns: its answer, where a Date may stand for a time. */
+export type Answer<T> = T extends string
+  ? T | Date
+  : T extends readonly (infer E)[]
+    ? Answer<E>[]
+    : T extends object
+      ? { [K in keyof T]: Answer<T[K]> }
+      : T;
+
+interface Spec<A extends Access, Q extends z.ZodObject, B extends z.ZodType, S extends z.ZodType> {
+  method: 'get' | 'post' | 'put' | 'patch';
+  /** OpenAPI's form: `/v1/campaigns/{id}`. */
+  path: string;
+  access: A;
+  /** One line for the documentation. */
+  summary: string;
+  /** Said to a tenant whom an admin's route refuses. */
+  refusal?: string;
+  /** Of what stands in braces; a UUID, which is a 404 when it is none. */
+  param?: z.ZodType<string>;
+  query?: Q;
+  body?: B;
+  upload?: Upload;
+  status?: 200 | 201;
+  /** What the answer is: JSON, or a media type the route writes to `ctx` itself. */
+  answer: S | string;
+  /** Statuses beside those that follow from the rest, for the documentation. */
+  problems?: readonly number[];
+  handle(call: Call<A, Q, B>): Promise<Answer<z.output<S>> | undefined>;
+}
+
+/** A route: guard (`access`), query and body, all checked before `handle` runs, and the answer. */
+export interface Route {
+  readonly method: 'get' | 'post' | 'put' | 'patch';
+  readonly path: string;
+  readonly access: Access;
+  readonly summary: string;
+  readonly refusal: string;
+  readonly param: z.ZodType<string>;
+  readonly query: z.ZodObject;
+  readonly body: z.ZodType | null;
+  readonly upload: Upload | null;
+  readonly status: 200 | 201;
+  readonly answer: z.ZodType | string;
+  readonly problems: readonly number[];
+  handle(call: Call<'tenant', z.ZodObject, z.ZodType>): Promise<unknown>;
+}
+
+/** The schema of bytes. */
+export const binary = z.string().meta({ format: 'binary' });
+
+const JSON_LIMIT = 256 * 1024;
+
+/** The most bytes a body may have. */
+export function bodyLimit(route: Route): number {
+  return route.upload?.limit ?? JSON_LIMIT;
+}
+
+/** Whether the route works on one tenant's data. */
+export function isTenantRoute({ access }: Pick<Route, 'access'>): boolean {
+  return access === 'tenant' || access === 'admin_for_tenant';
+}
+
+/** Describes a route; types of query, body and answer follow from the schemas. Tenant routes take `?tenant_id=` too. */
+export function route<
+  A extends Access,
+  S extends z.ZodType,
+  Q extends z.ZodObject = z.ZodObject<Record<never, never>>,
+  B extends z.ZodType = z.ZodUndefined,
+>(spec: Spec<A, Q, B, S>): Route {
+  const query: z.ZodObject = spec.query ?? z.strictObject({});
+  return {
+    method: spec.method,
+    path: spec.path,
+    access: spec.access,
+    summary: spec.summary,
+    refusal: spec.refusal ?? 'only an admin may do this',
+    param: spec.param ?? uuid,
+    query: isTenantRoute(spec) ? query.extend({ tenant_id: tenantParameter }) : query,
+    body: spec.body ?? null,
+    upload: spec.upload ?? null,
+    status: spec.status ?? 200,
+    answer: spec.answer,
+    problems: spec.problems ?? [],
+    // mount() gives the handler exactly what the spec's access and schemas promise.
+    handle: spec.handle as unknown as Route['handle'],
+  };
+}
+
+const tenantParameter = uuid
+  .optional()
+  .meta({ description: 'The tenant that an admin acts for; of no use with a token of a tenant' });

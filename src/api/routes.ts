@@ -1,0 +1,43 @@
+import type { Route } from './route.js';
+import { listCampaignAttempts } from './routes/attempts.js';
+import { cancelCampaign, pauseCampaign, resumeCampaign, startCampaign } from './routes/campaign-status.js';
+import { createCampaign, getCampaign, getCampaigns } from './routes/campaigns.js';
+import { addContacts, listCampaignContacts } from './routes/contacts.js';
+import { getDocsFile, getDocsPage, getOpenApi } from './routes/docs.js';
+import { getHealth } from './routes/health.js';
+import { createMessage, getAudio, getMessage, getMessages } from './routes/messages.js';
+import { getPbxTrunks, setPbxTrunk } from './routes/pbx-trunks.js';
+import { changeTenant, createTenant, getTenant, getTenants } from './routes/tenants.js';
+import { changeTrunk, createTrunk, getTrunk, getTrunks } from './routes/trunks.js';
+
+/** Every route there is; the app mounts these and the OpenAPI document describes these. */
+export const routes: readonly Route[] = [
+  createTenant,
+  getTenants,
+  getTenant,
+  changeTenant,
+  createTrunk,
+  getTrunks,
+  getTrunk,
+  changeTrunk,
+  getPbxTrunks,
+  setPbxTrunk,
+  createMessage,
+  getMessages,
+  getMessage,
+  getAudio,
+  createCampaign,
+  getCampaigns,
+  getCampaign,
+  startCampaign,
+  pauseCampaign,
+  resumeCampaign,
+  cancelCampaign,
+  addContacts,
+  listCampaignContacts,
+  listCampaignAttempts,
+  getHealth,
+  getOpenApi(() => routes),
+  getDocsPage,
+  getDocsFile,
+];

@@ -1,0 +1,20 @@
+import { listAttempts } from '../../db/attempts.js';
+import { findCampaignById } from '../../db/campaigns.js';
+import { notFound } from '../problem.js';
+import { route } from '../route.js';
+import { attempt } from '../schemas/attempt.js';
+import { listOf, listSchema, pageOf, pageQuery, uuid } from '../schemas/common.js';
+
+export const listCampaignAttempts = route({
+  method: 'get',
+  path: '/v1/campaigns/{id}/attempts',
+  access: 'tenant',
+  summary: 'List a campaign’s attempts, the newest last',
+  query: pageQuery.extend({ contact_id: uuid.optional() }),
+  answer: listSchema(attempt),
+  async handle({ pool, tenant, id, query }) {
+    if (!(await findCampaignById(pool, tenant.id, id))) throw notFound('campaign');
+    const rows = await listAttempts(pool, tenant.id, id, query.contact_id ?? null, pageOf(query));
+    return listOf(rows, query, (row) => row.id);
+  },
+});

@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import { type CampaignStatus, CONTACT_STATES } from '../../calls/states.js';
+import { findCampaignById, lockCampaign, notifyDue } from '../../db/campaigns.js';
+import { insertContacts, listContacts, lockUploads } from '../../db/contacts.js';
+import { type Tx, transaction } from '../../db/pool.js';
+import { CampanileError } from '../../errors.js';
+import { newId } from '../../ids.js';
+import { type CheckedContacts, checkContacts } from '../contact-check.js';
+import { readContacts } from '../contact-rows.js';
+import { notFound } from '../problem.js';
+import { route } from '../route.js';
+import { listOf, listSchema, pageOf, pageQuery } from '../schemas/common.js';
+import { added, contact, contactsCsv, newContacts } from '../schemas/contact.js';
+
+const MAX_BYTES = 10 * 1024 * 1024;
+
+export const addContacts = route({
+  method: 'post',
+  path: '/v1/campaigns/{id}/contacts',
+  access: 'tenant',
+  summary:
+    'Add contacts: all of them, or none when one is wrong. A number that is there already is left as it is',
+  upload: { content: { 'application/json': newContacts, 'text/csv': contactsCsv }, limit: MAX_BYTES },
+  status: 201,
+  answer: added,
+  problems: [409],
+  async handle({ pool, tenant, id, upload }) {
+    const campaign = await findCampaignById(pool, tenant.id, id);
+    if (!campaign) throw notFound('campaign');
+    checkOpen(campaign.status);
+    const contacts = await checkContacts(readContacts(upload), tenant.default_region);
+    return transaction(pool, (tx) => store(tx, tenant.id, id, contacts));
+  },
+});
+
+async function store(tx: Tx, tenantId: string, id: string, { unique, rows }: CheckedContacts) {
+  await lockUploads(tx, tenantId, id);
+  const fresh = unique.map((checked) => ({ id: newId(), ...checked }));
+  // In the order of the unique index, so that nobody who inserts the same numbers is waited for in a circle. The ids
+  // keep the order in which they came, which is the one they are called in.
+  fresh.sort((a, b) => (a.number < b.number ? -1 : 1));
+  const inserted = await insertContacts(tx, tenantId, id, fresh);
+  // Locked only now, for the same reason that insertContacts is one statement. Nothing waits for rows it cannot see
+  // yet, so this order is safe here and nowhere else.
+  const campaign = await lockCampaign(tx, tenantId, id);
+  if (!campaign) throw notFound('campaign');
+  checkOpen(campaign.status);
+  if (campaign.status === 'running') await notifyDue(tx);
+  return { added: inserted, duplicates: rows - inserted };
+}
+
+/** Throws a CampanileError (`campaign_ended`, 409) when a campaign takes no more contacts. */
+function checkOpen(status: CampaignStatus): void {
+  if (status !== 'completed' && status !== 'cancelled') return;
+  throw new CampanileError('campaign_ended', `cannot add contacts to a campaign that is ${status}`, {
+    status: 409,
+  });
+}
+
+export const listCampaignContacts = route({
+  method: 'get',
+  path: '/v1/campaigns/{id}/contacts',
+  access: 'tenant',
+  summary: 'List a campaign’s contacts by number',
+  query: pageQuery.extend({ state: z.enum(CONTACT_STATES).optional() }),
+  answer: listSchema(contact),
+  async handle({ pool, tenant, id, query }) {
+    if (!(await findCampaignById(pool, tenant.id, id))) throw notFound('campaign');
+    const rows = await listContacts(pool, tenant.id, id, query.state ?? null, pageOf(query));
+    return listOf(rows, query, (row) => row.id);
+  },
+});

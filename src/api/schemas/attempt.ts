@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { DISPOSITIONS } from '../../calls/states.js';
+import { time, uuid } from './common.js';
+
+export const attempt = z
+  .strictObject({
+    id: uuid,
+    campaign_id: uuid,
+    contact_id: uuid,
+    trunk_id: uuid,
+    number: z.string(),
+    ordinal: z.int().meta({ description: 'The how manieth attempt at the contact, from 1' }),
+    state: z.enum(['open', 'ended']),
+    disposition: z
+      .enum(DISPOSITIONS)
+      .nullable()
+      .meta({ description: 'What it ended as; null while it is open' }),
+    claimed_at: time,
+    answered_at: time.nullable(),
+    ended_at: time.nullable(),
+    ring_seconds: z.number().nullable(),
+    talk_seconds: z.number().nullable(),
+    heard_seconds: z.number().nullable().meta({ description: 'How much of the message was played' }),
+    key: z.string().nullable().meta({ description: 'The key that was pressed' }),
+    sip_status: z.int().nullable(),
+    hangup_cause: z.int().nullable().meta({ description: 'ITU-T Q.850' }),
+    hung_up_by: z.enum(['callee', 'campanile', 'pbx']).nullable(),
+  })
+  .meta({ id: 'Attempt' });

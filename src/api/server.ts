@@ -1,0 +1,99 @@
+import { createServer, STATUS_CODES } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Pool } from '../db/pool.js';
+import { CampanileError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import { createApp } from './app.js';
+import { problemOf } from './problem.js';
+import type { Services } from './route.js';
+import { secretKeyOf } from './token.js';
+
+/** The HTTP API as a part of the program that can be started and stopped. */
+export interface Api {
+  /** Listens; resolves with the port, which the system chooses for port 0. Throws a CampanileError (`cannot_listen`). */
+  start(where: { host: string; port: number }): Promise<{ port: number }>;
+  /**
+   * Takes no more requests and resolves when the last is answered, or after `graceMs` (5000) when those that are not
+   * are cut off. May be called twice, or without a start.
+   */
+  stop(graceMs?: number): Promise<void>;
+}
+
+const SECOND = 1000;
+
+/** Makes the API. `secret` signs the tokens. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
+export function createApi(options: {
+  pool: Pool;
+  secret: Uint8Array;
+  log: Logger;
+  hasTemplate?: Services['hasTemplate'];
+}): Api {
+  let stopping = false;
+  const { pool, log, hasTemplate } = options;
+  const app = createApp({ pool, log, hasTemplate }, secretKeyOf(options.secret), () => stopping);
+  const server = createServer(
+    {
+      maxHeaderSize: 16 * 1024,
+      headersTimeout: 10 * SECOND,
+      // Long enough for 10 MiB over a slow line, short enough to be rid of who sends a byte a second.
+      requestTimeout: 120 * SECOND,
+      connectionsCheckingInterval: 5 * SECOND,
+      // Longer than load balancers keep a connection idle, or they send into one that was just closed.
+      keepAliveTimeout: 65 * SECOND,
+    },
+    app.callback(),
+  );
+  server.on('clientError', refuse);
+  let stopped: Promise<void> | undefined;
+
+  return {
+    start: ({ host, port }) =>
+      new Promise((resolve, reject) => {
+        const fail = (cause: Error) =>
+          reject(
+            new CampanileError('cannot_listen', `cannot listen on ${host}:${port}: ${messageOf(cause)}`, {
+              cause,
+            }),
+          );
+        server.once('error', fail);
+        server.listen({ host, port }, () => {
+          server.off('error', fail);
+          resolve({ port: (server.address() as AddressInfo).port });
+        });
+      }),
+
+    stop: (graceMs = 5 * SECOND) => {
+      stopping = true;
+      stopped ??= new Promise((resolve) => {
+        if (!server.listening) return resolve();
+        const cutOff = setTimeout(() => server.closeAllConnections(), graceMs);
+        server.close(() => {
+          clearTimeout(cutOff);
+          resolve();
+        });
+        server.closeIdleConnections();
+      });
+      return stopped;
+    },
+  };
+}
+
+/** Answers what is no HTTP, came too slowly or has too large headers: none of it ever gets to be a request. */
+function refuse(error: Error & { code?: string }, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, code, detail] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ([408, 'request_timeout', 'the request did not arrive in time'] as const)
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? ([431, 'headers_too_large', 'the headers are too large'] as const)
+        : ([400, 'http_invalid', 'this is not a valid HTTP request'] as const);
+  const body = JSON.stringify(problemOf(status, code, detail));
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

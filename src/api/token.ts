@@ -1,0 +1,71 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import jwt from 'jsonwebtoken';
+import { z } from 'zod';
+import { CampanileError } from '../errors.js';
+
+/** Who asks: an admin, who may act for one tenant at a time, or a tenant. */
+export type Principal = { role: 'admin'; tenantId: string | null } | { role: 'tenant'; tenantId: string };
+
+const ISSUER = 'campanile';
+const ALGORITHM = 'HS256';
+const MIN_SECRET_BYTES = 32; // RFC 7518 section 3.2: a key of the hash's size or larger
+
+const claims = z.discriminatedUnion('role', [
+  z.object({ role: z.literal('admin'), tenant_id: z.uuid().toLowerCase().optional(), exp: z.number() }),
+  z.object({ role: z.literal('tenant'), tenant_id: z.uuid().toLowerCase(), exp: z.number() }),
+]);
+
+/** The key that tokens are signed with. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
+export function secretKeyOf(secret: Uint8Array): KeyObject {
+  if (secret.length < MIN_SECRET_BYTES) {
+    throw new CampanileError(
+      'secret_too_short',
+      `the secret has ${secret.length} bytes: tokens can only be signed with ${MIN_SECRET_BYTES} or more`,
+    );
+  }
+  return createSecretKey(secret);
+}
+
+/**
+ * A token (JWT, RFC 7519) for a tenant, or for an admin, that is good for `ttlSeconds` from now. Throws a
+ * CampanileError: `secret_too_short`, or `tenant_id_invalid`.
+ */
+export function issueToken(
+  secret: Uint8Array,
+  grant: { tenantId: string } | { admin: true },
+  ttlSeconds: number,
+): string {
+  if ('tenantId' in grant && !z.uuid().safeParse(grant.tenantId).success) {
+    throw new CampanileError(
+      'tenant_id_invalid',
+      `"${grant.tenantId}" is not the id of a tenant, which is a UUID`,
+    );
+  }
+  const payload = 'admin' in grant ? { role: 'admin' } : { role: 'tenant', tenant_id: grant.tenantId };
+  const expiresIn = Math.ceil(ttlSeconds);
+  return jwt.sign(payload, secretKeyOf(secret), { algorithm: ALGORITHM, issuer: ISSUER, expiresIn });
+}
+
+/** Reads a token. Throws a CampanileError (`token_invalid`, 401) unless it is ours, signed, whole and not expired. */
+export function verifyToken(secretKey: KeyObject, token: string): Principal {
+  const { role, tenant_id } = claimsOf(secretKey, token);
+  return role === 'tenant' ? { role, tenantId: tenant_id } : { role, tenantId: tenant_id ?? null };
+}
+
+function claimsOf(secretKey: KeyObject, token: string): z.output<typeof claims> {
+  let payload: unknown;
+  try {
+    payload = jwt.verify(token, secretKey, { algorithms: [ALGORITHM], issuer: ISSUER });
+  } catch (error) {
+    if (!(error instanceof jwt.JsonWebTokenError)) throw error;
+    const expired = error instanceof jwt.TokenExpiredError;
+    throw invalid(expired ? 'the token has expired' : 'the token is not a valid one of this installation');
+  }
+  const checked = claims.safeParse(payload);
+  if (!checked.success) throw invalid('the token does not say who it is for and how long it is good');
+  return checked.data;
+}
+
+function invalid(message: string): CampanileError {
+  return new CampanileError('token_invalid', message, { status: 401 });
+}

@@ -1,0 +1,46 @@
+import type { HungUpBy } from '../calls/report.js';
+import type { Disposition } from '../calls/states.js';
+import type { Db } from './pool.js';
+import type { Page } from './tenants.js';
+
+/** An attempt as its tenant may see it. */
+export interface Attempt {
+  id: string;
+  campaign_id: string;
+  contact_id: string;
+  trunk_id: string;
+  number: string;
+  ordinal: number;
+  state: 'open' | 'ended';
+  disposition: Disposition | null;
+  claimed_at: Date;
+  answered_at: Date | null;
+  ended_at: Date | null;
+  ring_seconds: number | null;
+  talk_seconds: number | null;
+  heard_seconds: number | null;
+  key: string | null;
+  sip_status: number | null;
+  hangup_cause: number | null;
+  hung_up_by: HungUpBy | null;
+}
+
+/** A campaign's attempts, oldest first; of one contact when `contactId` is not null. */
+export async function listAttempts(
+  db: Db,
+  tenantId: string,
+  campaignId: string,
+  contactId: string | null,
+  page: Page,
+): Promise<Attempt[]> {
+  const { rows } = await db.query<Attempt>(
+    `SELECT id, campaign_id, contact_id, trunk_id, number, ordinal, state, disposition, claimed_at, answered_at,
+        ended_at, ring_seconds, talk_seconds, heard_seconds, key, sip_status, hangup_cause, hung_up_by
+      FROM attempts
+      WHERE tenant_id = $1 AND campaign_id = $2 AND ($3::uuid IS NULL OR contact_id = $3)
+        AND ($4::uuid IS NULL OR id > $4)
+      ORDER BY id LIMIT $5`,
+    [tenantId, campaignId, contactId, page.after, page.limit],
+  );
+  return rows;
+}

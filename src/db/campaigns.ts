@@ -1,0 +1,114 @@
+import type { RetryRules } from '../calls/retry.js';
+import type { CampaignStatus, ContactState } from '../calls/states.js';
+import type { Db, Tx } from './pool.js';
+import type { Page } from './tenants.js';
+
+/** What a campaign is made of. */
+export interface NewCampaign {
+  id: string;
+  name: string;
+  trunk_id: string;
+  message_id: string;
+  caller_id: string | null;
+  ports: number | null;
+  calls_per_second: number | null;
+  weight: number;
+  ring_seconds: number;
+  retry: RetryRules;
+  max_attempts: number;
+}
+
+/** A campaign with the counters that the triggers keep: contacts by state, and attempts. */
+export interface Campaign extends NewCampaign, Record<ContactState, number> {
+  status: CampaignStatus;
+  created_at: Date;
+  started_at: Date | null;
+  ended_at: Date | null;
+  attempts: number;
+  /** Calls that are up or on their way. */
+  ports_in_use: number;
+}
+
+const COLUMNS = `id, name, status, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
+  ring_seconds, retry, max_attempts, created_at, started_at, ended_at, pending, calling, retrying, answered, busy,
+  no_answer, failed, invalid, suppressed, cancelled, expired, attempts,
+  (SELECT count(*)::integer FROM attempts a
+    WHERE a.tenant_id = campaigns.tenant_id AND a.campaign_id = campaigns.id AND a.state = 'open') AS ports_in_use`;
+
+export async function insertCampaign(db: Db, tenantId: string, campaign: NewCampaign): Promise<Campaign> {
+  const { rows } = await db.query<Campaign>(
+    `INSERT INTO campaigns (tenant_id, id, name, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
+        ring_seconds, retry, max_attempts)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING ${COLUMNS}`,
+    [
+      tenantId,
+      campaign.id,
+      campaign.name,
+      campaign.trunk_id,
+      campaign.message_id,
+      campaign.caller_id,
+      campaign.ports,
+      campaign.calls_per_second,
+      campaign.weight,
+      campaign.ring_seconds,
+      JSON.stringify(campaign.retry),
+      campaign.max_attempts,
+    ],
+  );
+  return rows[0]!;
+}
+
+export async function findCampaignById(db: Db, tenantId: string, id: string): Promise<Campaign | null> {
+  const { rows } = await db.query<Campaign>(
+    `SELECT ${COLUMNS} FROM campaigns WHERE tenant_id = $1 AND id = $2`,
+    [tenantId, id],
+  );
+  return rows[0] ?? null;
+}
+
+/**
+ * The campaign, which nobody else changes until the transaction ends. Whoever locks a campaign's attempts or contacts
+ * as well must have called this first: everything locks campaign, attempts, contacts in this order.
+ */
+export async function lockCampaign(tx: Tx, tenantId: string, id: string): Promise<Campaign | null> {
+  const { rows } = await tx.query<Campaign>(
+    `SELECT ${COLUMNS} FROM campaigns WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE`,
+    [tenantId, id],
+  );
+  return rows[0] ?? null;
+}
+
+export async function listCampaigns(db: Db, tenantId: string, page: Page): Promise<Campaign[]> {
+  const { rows } = await db.query<Campaign>(
+    `SELECT ${COLUMNS} FROM campaigns
+      WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3`,
+    [tenantId, page.after, page.limit],
+  );
+  return rows;
+}
+
+/** Sets a campaign's status, the time of its first start and the time of its cancellation. */
+export async function updateCampaignStatus(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  status: 'running' | 'paused' | 'cancelled',
+): Promise<void> {
+  await tx.query(
+    `UPDATE campaigns SET status = $3,
+        started_at = CASE WHEN $3 = 'running' THEN coalesce(started_at, statement_timestamp()) ELSE started_at END,
+        ended_at = CASE WHEN $3 = 'cancelled' THEN statement_timestamp() ELSE ended_at END
+      WHERE tenant_id = $1 AND id = $2`,
+    [tenantId, id, status],
+  );
+}
+
+/** Tells every scheduler, once the transaction commits, that contacts may be due. */
+export async function notifyDue(tx: Tx): Promise<void> {
+  await tx.query(`SELECT pg_notify('campanile_due', '')`);
+}
+
+/** Tells every node, once the transaction commits, that calls of the campaign which wait or ring are to be dropped. */
+export async function notifyCancelled(tx: Tx, tenantId: string, id: string): Promise<void> {
+  await tx.query(`SELECT pg_notify('campanile_cancelled', $1)`, [`${tenantId}.${id}`]);
+}

@@ -1,0 +1,90 @@
+import type { ContactState } from '../calls/states.js';
+import type { Db, Tx } from './pool.js';
+import type { Page } from './tenants.js';
+
+export type FieldValue = string | number | boolean | null;
+
+export interface NewContact {
+  id: string;
+  /** E.164. */
+  number: string;
+  fields: Record<string, FieldValue>;
+}
+
+export interface Contact extends NewContact {
+  campaign_id: string;
+  state: ContactState;
+  /** When the next attempt may start; null once the contact has ended. */
+  due_at: Date | null;
+  attempts: number;
+  created_at: Date;
+  updated_at: Date;
+}
+
+/**
+ * Waits until no other upload to the campaign is under way, until the transaction ends. Two that insert the same new
+ * numbers in a different order would each wait for the other's row, and Postgres would break one of them off.
+ */
+export async function lockUploads(tx: Tx, tenantId: string, campaignId: string): Promise<void> {
+  await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('contacts ' || $1 || ' ' || $2, 0))`, [
+    tenantId,
+    campaignId,
+  ]);
+}
+
+/**
+ * Adds contacts that the campaign does not have yet and returns how many those were.
+ *
+ * It is one statement however many they are: the trigger that counts them locks the campaign when the statement ends,
+ * so every further one would run while claims and endings of that campaign's calls wait for it.
+ */
+export async function insertContacts(
+  tx: Tx,
+  tenantId: string,
+  campaignId: string,
+  contacts: readonly NewContact[],
+): Promise<number> {
+  const { rowCount } = await tx.query(
+    `INSERT INTO contacts (tenant_id, id, campaign_id, number, fields)
+      SELECT $1, id, $2, number, fields::jsonb FROM unnest($3::uuid[], $4::text[], $5::text[]) AS c(id, number, fields)
+      ON CONFLICT (tenant_id, campaign_id, number) DO NOTHING`,
+    [
+      tenantId,
+      campaignId,
+      contacts.map((c) => c.id),
+      contacts.map((c) => c.number),
+      contacts.map((c) => JSON.stringify(c.fields)),
+    ],
+  );
+  return rowCount ?? 0;
+}
+
+/** A campaign's contacts by number, which its unique index keeps in order; in one state when `state` is not null. */
+export async function listContacts(
+  db: Db,
+  tenantId: string,
+  campaignId: string,
+  state: ContactState | null,
+  page: Page,
+): Promise<Contact[]> {
+  const { rows } = await db.query<Contact>(
+    `SELECT id, campaign_id, number, fields, state, attempts, created_at, updated_at,
+        CASE WHEN state IN ('pending', 'retrying') THEN due_at END AS due_at
+      FROM contacts
+      WHERE tenant_id = $1 AND campaign_id = $2 AND ($3::text IS NULL OR state = $3)
+        AND ($4::uuid IS NULL OR number > (SELECT number FROM contacts
+          WHERE tenant_id = $1 AND campaign_id = $2 AND id = $4))
+      ORDER BY number LIMIT $5`,
+    [tenantId, campaignId, state, page.after, page.limit],
+  );
+  return rows;
+}
+
+/** Cancels the contacts that wait for a call, first or next; calls that are up end by themselves. */
+export async function cancelContacts(tx: Tx, tenantId: string, campaignId: string): Promise<void> {
+  await tx.query(
+    `UPDATE contacts SET state = 'cancelled', updated_at = statement_timestamp()
+      WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('pending', 'retrying')`,
+    [tenantId, campaignId],
+  );
+}

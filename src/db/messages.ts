@@ -1,0 +1,55 @@
+import type { Db } from './pool.js';
+import type { Page } from './tenants.js';
+
+/** A message without its audio. */
+export interface Message {
+  id: string;
+  name: string;
+  /** Hex SHA-256 of the audio. */
+  sha256: string;
+  seconds: number;
+  bytes: number;
+  created_at: Date;
+}
+
+// octet_length() of a bytea that is stored out of line reads its size only, not the audio.
+const COLUMNS = 'id, name, sha256, seconds, octet_length(audio) AS bytes, created_at';
+
+export async function insertMessage(
+  db: Db,
+  tenantId: string,
+  message: Omit<Message, 'created_at' | 'bytes'> & { audio: Buffer },
+): Promise<Message> {
+  const { rows } = await db.query<Message>(
+    `INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds)
+      VALUES ($1, $2, $3, $4, $5, $6) RETURNING ${COLUMNS}`,
+    [tenantId, message.id, message.name, message.sha256, message.audio, message.seconds],
+  );
+  return rows[0]!;
+}
+
+export async function findMessageById(db: Db, tenantId: string, id: string): Promise<Message | null> {
+  const { rows } = await db.query<Message>(
+    `SELECT ${COLUMNS} FROM messages WHERE tenant_id = $1 AND id = $2`,
+    [tenantId, id],
+  );
+  return rows[0] ?? null;
+}
+
+/** The WAV file of a message. */
+export async function findMessageAudio(db: Db, tenantId: string, id: string): Promise<Buffer | null> {
+  const { rows } = await db.query<{ audio: Buffer }>(
+    'SELECT audio FROM messages WHERE tenant_id = $1 AND id = $2',
+    [tenantId, id],
+  );
+  return rows[0]?.audio ?? null;
+}
+
+export async function listMessages(db: Db, tenantId: string, page: Page): Promise<Message[]> {
+  const { rows } = await db.query<Message>(
+    `SELECT ${COLUMNS} FROM messages
+      WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3`,
+    [tenantId, page.after, page.limit],
+  );
+  return rows;
+}

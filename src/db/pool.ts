@@ -1,0 +1,118 @@
+import pg from 'pg';
+import { CampanileError } from '../errors.js';
+import type { Logger } from '../log.js';
+
+export { type Listener, listen } from './listen.js';
+
+export type Pool = pg.Pool;
+
+/** Anything that runs one statement: a pool, a client or a transaction. */
+export interface Db {
+  query<R extends pg.QueryResultRow = pg.QueryResultRow>(
+    statement: string | pg.QueryConfig,
+    values?: unknown[],
+  ): Promise<pg.QueryResult<R>>;
+}
+
+declare const inTransaction: unique symbol;
+
+/** One open transaction. Only `transaction` makes one, so a function that takes a Tx cannot be called outside. */
+export interface Tx extends Db {
+  readonly [inTransaction]: true;
+}
+
+const int8 = 20;
+const int8Array = 1016;
+const date = 1082;
+
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`bigint ${text} does not fit into a number`);
+  return value;
+}
+
+/**
+ * How values arrive: int8 as a number (one beyond 2^53 rejects the query rather than being rounded), timestamptz as
+ * a Date, and date as the text `2026-11-21`, because a calendar day has no time zone and pg would give it ours.
+ */
+const types: pg.CustomTypesConfig = {
+  getTypeParser(oid, format) {
+    const standard = pg.types.getTypeParser(oid, format);
+    if (format === 'binary') return standard;
+    if (Number(oid) === int8) return parseInt8;
+    if (Number(oid) === date) return (text: string) => text;
+    if (Number(oid) !== int8Array) return standard;
+    return (text: string) => {
+      const items: (string | null)[] = standard(text);
+      return items.map((item) => (item === null ? null : parseInt8(item)));
+    };
+  },
+};
+
+const connectSeconds = 10;
+
+/** What every connection of ours asks for: found again in pg_stat_activity, noticed when its network is gone. */
+function connectionSettings(url: string, name: string) {
+  return {
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: connectSeconds * 1000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    types,
+  };
+}
+
+/**
+ * A pool of connections to `url`. `max` connections (10), `name` in pg_stat_activity (`campanile`); a statement may
+ * run for `statementSeconds` (30) and a transaction may idle as long. Losing idle connections is logged, not thrown:
+ * the pool makes new ones. End it with `pool.end()`.
+ */
+export function createPool(
+  url: string,
+  log: Logger,
+  options: { max?: number; name?: string; statementSeconds?: number } = {},
+): Pool {
+  const limit = (options.statementSeconds ?? 30) * 1000;
+  const pool = new pg.Pool({
+    ...connectionSettings(url, options.name ?? 'campanile'),
+    max: options.max ?? 10,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: limit,
+    idle_in_transaction_session_timeout: limit,
+    // The server ends a slow statement first; this one is for a network that swallows the answer.
+    query_timeout: limit + 5000,
+  });
+  pool.on('error', (error) => log.warn({ err: error }, 'lost an idle database connection'));
+  return pool;
+}
+
+/**
+ * Runs `work` in one transaction: commits when it resolves, rolls back and rethrows when it throws. Also throws
+ * (code `transaction_aborted`) when a statement failed and `work` swallowed that, because Postgres then answers
+ * COMMIT with a rollback. When the connection breaks during COMMIT nobody knows whether it took place.
+ */
+export async function transaction<T>(pool: Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  // The pool listens only while a client is idle, and an 'error' that nobody hears ends the process.
+  const onError = (error: Error) => {
+    broken = error;
+  };
+  client.on('error', onError);
+  try {
+    await client.query('BEGIN');
+    const result = await work(client as unknown as Tx);
+    const done = await client.query('COMMIT');
+    if (done.command === 'COMMIT') return result;
+    throw new CampanileError('transaction_aborted', 'cannot commit: a statement of this transaction failed');
+  } catch (error) {
+    await client.query('ROLLBACK').catch((failure: Error) => {
+      broken = failure;
+    });
+    throw error;
+  } finally {
+    client.off('error', onError);
+    client.release(broken);
+  }
+}

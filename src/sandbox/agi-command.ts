@@ -1,0 +1,143 @@
+import { BY_DIALPLAN, type Channel } from './channel.js';
+import { soundOf } from './wav.js';
+
+/** The reply to a command, without its line feed; null when Asterisk gives none. `failed`: AGISTATUS becomes FAILURE. */
+export interface AgiReply {
+  text: string | null;
+  failed?: boolean;
+}
+
+interface Command {
+  /** Whether it works on a channel that is hung up: the table at the end of res/res_agi.c. */
+  dead: boolean;
+  /** How many arguments it takes. */
+  takes: [least: number, most: number];
+  usage: string;
+  run(channel: Channel, args: readonly string[]): AgiReply | Promise<AgiReply>;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  ANSWER: { dead: false, takes: [0, 0], usage: 'ANSWER', run: () => ok(0) },
+  'CHANNEL STATUS': { dead: false, takes: [0, 1], usage: 'CHANNEL STATUS [CHANNELNAME]', run: () => ok(6) },
+  EXEC: { dead: true, takes: [1, 99], usage: 'EXEC APPLICATION OPTIONS', run: execute },
+  'GET VARIABLE': { dead: true, takes: [1, 1], usage: 'GET VARIABLE VARIABLENAME', run: getVariable },
+  HANGUP: { dead: false, takes: [0, 1], usage: 'HANGUP [CHANNELNAME]', run: hangUp },
+  NOOP: { dead: true, takes: [0, 99], usage: 'NOOP', run: () => ok(0) },
+  'SET VARIABLE': { dead: true, takes: [2, 2], usage: 'SET VARIABLE VARIABLENAME VALUE', run: setVariable },
+  'STREAM FILE': {
+    dead: false,
+    takes: [2, 3],
+    usage: 'STREAM FILE FILENAME ESCAPE_DIGITS [SAMPLE OFFSET]',
+    run: streamFile,
+  },
+  VERBOSE: { dead: true, takes: [1, 2], usage: 'VERBOSE MESSAGE LEVEL', run: () => ok(1) },
+  'WAIT FOR DIGIT': { dead: false, takes: [1, 1], usage: 'WAIT FOR DIGIT TIMEOUT', run: waitForDigit },
+};
+
+const LONGEST_NAME = 3;
+/** Longer than any call; a timer takes no more than 2^31 ms. */
+const FOREVER_MS = 86_400_000;
+
+/** Does a command line as agi_handle_command() in res_agi.c does: 510, 511 and 520 are replies too. */
+export function runCommand(channel: Channel, line: string, dead: boolean): AgiReply | Promise<AgiReply> {
+  const words = splitArguments(line);
+  for (let length = Math.min(LONGEST_NAME, words.length); length > 0; length -= 1) {
+    const command = COMMANDS[words.slice(0, length).join(' ').toUpperCase()];
+    if (!command) continue;
+    if (dead && !command.dead) return { text: '511 Command Not Permitted on a dead channel' };
+    const args = words.slice(length);
+    if (args.length < command.takes[0] || args.length > command.takes[1]) return usage(command);
+    return command.run(channel, args);
+  }
+  return { text: '510 Invalid or unknown command' };
+}
+
+/** Splits a command as parse_args() in res_agi.c does: quotes group, a backslash takes the next character as it is. */
+export function splitArguments(line: string): string[] {
+  const words: string[] = [];
+  let word: string | null = null;
+  let quoted = false;
+  for (let at = 0; at < line.length; at += 1) {
+    const character = line[at]!;
+    if (character === '"') {
+      quoted = !quoted;
+      word ??= '';
+    } else if ((character === ' ' || character === '\t') && !quoted) {
+      if (word !== null) words.push(word);
+      word = null;
+    } else {
+      if (character === '\\') at += 1;
+      word = (word ?? '') + (line[at] ?? '');
+    }
+  }
+  if (word !== null) words.push(word);
+  return words;
+}
+
+function ok(result: number): AgiReply {
+  return { text: `200 result=${result}` };
+}
+
+function usage(command: Command): AgiReply {
+  return {
+    text: `520-Invalid command syntax.  Proper usage follows:\nUsage: ${command.usage}\n520 End of proper usage.`,
+  };
+}
+
+function setVariable(channel: Channel, [name, value]: readonly string[]): AgiReply {
+  channel.variables.set(name!.replace(/^__?/, ''), value!);
+  return ok(1);
+}
+
+function getVariable(channel: Channel, [name]: readonly string[]): AgiReply {
+  const value = channel.variables.get(name!);
+  return value === undefined ? ok(0) : { text: `200 result=1 (${value})` };
+}
+
+function hangUp(channel: Channel): AgiReply {
+  channel.hangUp('dialplan/agi');
+  return ok(1);
+}
+
+async function streamFile(channel: Channel, args: readonly string[]): Promise<AgiReply> {
+  const [name, keys, offset = '0'] = args;
+  const sound = soundOf(name!);
+  const from = Math.max(0, Number.parseInt(offset, 10) || 0);
+  if (!sound) return { text: `200 result=-1 endpos=${from}`, failed: true };
+  const began = channel.now();
+  const waited = await channel.wait((Math.max(0, sound.samples - from) / sound.rate) * 1000, keys);
+  const played = from + Math.round(((channel.now() - began) / 1000) * sound.rate);
+  const endpos = waited.by === 'time' ? sound.samples : Math.min(sound.samples, played);
+  if (waited.by === 'command') return { text: null };
+  if (waited.by === 'hangup') return { text: `200 result=-1 endpos=${endpos}`, failed: true };
+  return { text: `200 result=${waited.by === 'key' ? waited.key.charCodeAt(0) : 0} endpos=${endpos}` };
+}
+
+async function waitForDigit(channel: Channel, [timeout]: readonly string[]): Promise<AgiReply> {
+  const ms = Number.parseInt(timeout!, 10);
+  if (Number.isNaN(ms)) return usage(COMMANDS['WAIT FOR DIGIT']!);
+  const waited = await channel.wait(ms < 0 ? FOREVER_MS : ms, '0123456789*#ABCD');
+  if (waited.by === 'hangup') return { text: '200 result=-1', failed: true };
+  if (waited.by === 'key') return ok(waited.key.charCodeAt(0));
+  return ok(waited.by === 'command' ? 1 : 0);
+}
+
+/** The applications that a pretended PBX has; -2 says that there is no such one. */
+async function execute(channel: Channel, [application, data = '']: readonly string[]): Promise<AgiReply> {
+  switch (application!.toLowerCase()) {
+    case 'noop':
+      return ok(0);
+    case 'wait':
+      return ok((await channel.wait((Number.parseFloat(data) || 0) * 1000)).by === 'hangup' ? -1 : 0);
+    case 'playback': {
+      const sound = soundOf(data.split(',')[0]!);
+      const waited = sound && (await channel.wait((sound.samples / sound.rate) * 1000));
+      return ok(waited?.by === 'hangup' ? -1 : 0);
+    }
+    case 'hangup':
+      channel.hangUp(BY_DIALPLAN);
+      return ok(-1);
+    default:
+      return ok(-2);
+  }
+}

@@ -1,0 +1,108 @@
+import type { Logger } from '../log.js';
+import type { CallLog, SandboxCall } from './call-log.js';
+import type { CallOrder } from './call-order.js';
+import { causeOf, dialStatusOf } from './cause.js';
+import { Channel } from './channel.js';
+import { type Agi, type Dialled, runAnswered, runHangupHandler } from './dialplan.js';
+import { type FarEndManners, type Manner, mannerOf } from './far-end.js';
+
+/** What a call needs of the PBX that makes it. */
+export interface Exchange {
+  log: Logger;
+  /** How many times as fast as real time pretended time runs. */
+  speed: number;
+  manners: FarEndManners;
+  /** Calls above this number at once are refused with 503, as a carrier does whose lines are all taken. */
+  maxCalls: number;
+  isKnownTrunk(trunk: string): boolean;
+  seen: CallLog;
+  /** The channels that are there now. */
+  channels: Set<Channel>;
+  agi: Agi;
+}
+
+const DOCTOR: Manner = { kind: 'answers', ringMs: 0, acts: [{ afterMs: 1_000, does: 'hangUp' }] };
+/** What Asterisk 22 says of a call that rang until WaitTime: AST_CAUSE_NO_ANSWER. */
+const NO_ANSWER = 19;
+const NORMAL_CLEARING = 16;
+
+let channelNumber = 0;
+
+/** Makes the call that a file orders. Resolves when it is over and reported: true when it was answered. */
+export async function makeCall(order: CallOrder, exchange: Exchange): Promise<boolean> {
+  const channel = openChannel(order, exchange);
+  if (!channel) return false;
+  exchange.channels.add(channel);
+  const dialled = await dial(channel, order, exchange);
+  if (pushesHandler(order)) await runHangupHandler(channel, dialled, exchange.agi, exchange.log);
+  exchange.channels.delete(channel);
+  return dialled.answered;
+}
+
+/** Null when the PBX has no such endpoint: then nothing of the call is ever heard but that it expired. */
+function openChannel({ route, callerId, variables }: CallOrder, exchange: Exchange): Channel | null {
+  if (route === null || (route.by === 'pjsip' && !exchange.isKnownTrunk(route.trunk))) return null;
+  channelNumber += 1;
+  const id = channelNumber.toString(16).padStart(8, '0');
+  const trunk = route.by === 'doctor' ? '' : `PJSIP/${route.trunk}-${id}`;
+  // The hangup handler of a routed call runs on the half that dials, ;2.
+  const routed = route.by === 'dialplan' ? `Local/${route.number}@campanile-routed-${id};2` : '';
+  const name = routed || trunk || `Local/s@campanile-doctor-${id};1`;
+  return new Channel({ name, calleeSource: trunk || name, callerId, variables, speed: exchange.speed });
+}
+
+function pushesHandler({ route, variables }: CallOrder): boolean {
+  const pushed = variables.get('CHANNEL(hangup_handler_push)') ?? '';
+  return route?.by === 'dialplan' || pushed.startsWith('campanile-hangup,');
+}
+
+/** Dials and, when answered, runs the call to its end. */
+async function dial(channel: Channel, order: CallOrder, exchange: Exchange): Promise<Dialled> {
+  const { route, callerId } = order;
+  if (route?.by === 'dialplan' && !exchange.isKnownTrunk(route.trunk)) {
+    channel.hangUp('');
+    return { answered: false, sipStatus: null, cause: 0, dialStatus: 'CHANUNAVAIL' };
+  }
+  const number = route && 'number' in route ? route.number : '';
+  const full = exchange.seen.upNow >= exchange.maxCalls;
+  const manner = route?.by === 'doctor' ? DOCTOR : mannerOf(number, exchange.manners);
+  const seen = exchange.seen.begin(number, callerId.number);
+  try {
+    const dialled = await ring(channel, order, full ? { kind: 'refuses', sipStatus: 503 } : manner, seen);
+    if (dialled.answered) await talk(channel, order, exchange);
+    const dialStatus = route?.by === 'dialplan' ? dialled.dialStatus : '';
+    return { ...dialled, dialStatus, sipStatus: route?.by === 'doctor' ? null : dialled.sipStatus };
+  } finally {
+    exchange.seen.end(seen);
+  }
+}
+
+async function ring(channel: Channel, order: CallOrder, manner: Manner, seen: SandboxCall): Promise<Dialled> {
+  if (manner.kind === 'refuses') {
+    const { sipStatus } = manner;
+    const cause = causeOf(sipStatus);
+    seen.finalStatus = sipStatus;
+    channel.hangUp(channel.calleeSource);
+    return { answered: false, sipStatus, cause, dialStatus: dialStatusOf(cause) };
+  }
+  const waitMs = order.waitTime * 1000;
+  const answers = manner.kind === 'answers' && manner.ringMs < waitMs;
+  const waited = await channel.wait(answers ? manner.ringMs : waitMs);
+  if (answers && waited.by === 'time') {
+    seen.answeredAt = Date.now();
+    seen.finalStatus = 200;
+    channel.answer(manner.acts);
+    return { answered: true, sipStatus: 200, cause: NORMAL_CLEARING, dialStatus: 'ANSWER' };
+  }
+  const sipStatus = manner.kind === 'rings' ? manner.sipStatus : 180;
+  // A CANCEL is sent, and answered with 487, only after a provisional response.
+  seen.finalStatus = sipStatus === null ? null : 487;
+  channel.hangUp('');
+  return { answered: false, sipStatus, cause: waited.by === 'time' ? NO_ANSWER : 0, dialStatus: 'CANCEL' };
+}
+
+async function talk(channel: Channel, { context }: CallOrder, exchange: Exchange): Promise<void> {
+  if (context === 'campanile-answered') await runAnswered(channel, exchange.agi);
+  else exchange.log.warn({ context }, 'a call was answered in a context that the sandbox does not have');
+  channel.hangUp('');
+}

@@ -1,0 +1,101 @@
+import type { Act } from './far-end.js';
+import { createTimeline, type Timeline } from './timeline.js';
+
+/** What ended a wait: its time, a key that was waited for, the end of the call, or a command that FastAGI sent. */
+export type Waited = { by: 'time' | 'hangup' | 'command' } | { by: 'key'; key: string };
+
+/** What CHANNEL(hangupsource) says when the dialplan hung up. */
+export const BY_DIALPLAN = 'dialplan/builtin';
+
+/** The channel of a pretended call: it waits, hears keys and is hung up. */
+export class Channel {
+  /** For example `PJSIP/trunk-0000002a`. */
+  readonly name: string;
+  /** What CHANNEL(hangupsource) says when the callee hung up. */
+  readonly calleeSource: string;
+  readonly callerId: { name: string; number: string };
+  readonly variables: Map<string, string>;
+  /** Milliseconds of the channel's own time; null before. */
+  answeredAt: number | null = null;
+  hungUp = false;
+  /** Who hung up, as CHANNEL(hangupsource) says it; '' when nobody in particular did. */
+  hangupSource = '';
+  /** Hears of the end of the call. */
+  onHangup: (() => void) | null = null;
+  readonly #time: Timeline;
+  #waiter: { keys: string; end: (waited: Waited) => void } | null = null;
+
+  constructor(options: {
+    name: string;
+    calleeSource: string;
+    callerId: { name: string; number: string };
+    variables: Map<string, string>;
+    speed: number;
+  }) {
+    this.name = options.name;
+    this.calleeSource = options.calleeSource;
+    this.callerId = options.callerId;
+    this.variables = options.variables;
+    this.#time = createTimeline(options.speed);
+  }
+
+  /** Milliseconds since the call began. */
+  now(): number {
+    return this.#time.now();
+  }
+
+  /** Waits `ms` milliseconds, or less when one of `keys` is pressed, the call ends or `interrupt` is called. */
+  wait(ms: number, keys = ''): Promise<Waited> {
+    if (this.hungUp) return Promise.resolve({ by: 'hangup' });
+    return new Promise((resolve) => {
+      const cancel = this.#time.after(ms, () => this.#endWait({ by: 'time' }));
+      const end = (waited: Waited) => {
+        cancel();
+        resolve(waited);
+      };
+      this.#waiter = { keys, end };
+      this.#time.idle(() => this.#waiter !== null);
+    });
+  }
+
+  answer(acts: readonly Act[]): void {
+    this.answeredAt = this.now();
+    for (const act of acts) {
+      this.#time.after(act.afterMs, () => {
+        if (act.does === 'press') this.press(act.key);
+        else this.hangUp(this.calleeSource);
+      });
+    }
+  }
+
+  /** The callee presses a key. One that nothing waits for is lost, as in a FastAGI session. */
+  press(key: string): void {
+    if (this.#waiter?.keys.includes(key)) this.#endWait({ by: 'key', key });
+  }
+
+  /** Ends the wait under way because FastAGI has something new to say. */
+  interrupt(): void {
+    this.#endWait({ by: 'command' });
+  }
+
+  hangUp(source: string): void {
+    if (this.hungUp) return;
+    this.hungUp = true;
+    this.hangupSource = source;
+    this.#endWait({ by: 'hangup' });
+    this.onHangup?.();
+  }
+
+  /** Nothing happens on the channel any more: waits under way never end. */
+  freeze(): void {
+    this.#time.stop();
+    this.#waiter = null;
+    this.onHangup = null;
+  }
+
+  #endWait(waited: Waited): void {
+    const waiter = this.#waiter;
+    this.#waiter = null;
+    waiter?.end(waited);
+  }
+}

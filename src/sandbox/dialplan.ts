@@ -1,0 +1,77 @@
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { AgiCall, AgiStatus } from './agi-session.js';
+import { BY_DIALPLAN, type Channel } from './channel.js';
+
+// dialplan/campanile.conf as a real Asterisk runs it, line for line where it matters. Whoever changes that file changes
+// this one.
+
+/** Holds a FastAGI session on a channel; never rejects. */
+export type Agi = (channel: Channel, call: AgiCall) => Promise<AgiStatus>;
+
+/** How a call went, as its hangup handler sees it. `sipStatus` is null when the far end never said anything. */
+export interface Dialled {
+  answered: boolean;
+  sipStatus: number | null;
+  /** HANGUPCAUSE */
+  cause: number;
+  /** DIALSTATUS; '' on a call that no `Dial()` made. */
+  dialStatus: string;
+}
+
+/** As long as vm-goodbye. */
+const FALLBACK_MS = 1_000;
+
+/** [campanile-answered]: resolves when the call is hung up. */
+export async function runAnswered(channel: Channel, agi: Agi): Promise<void> {
+  const status = await agi(channel, agiCall(channel, 'answered', 'campanile-answered', []));
+  if (status === 'FAILURE') await channel.wait(FALLBACK_MS);
+  channel.hangUp(BY_DIALPLAN);
+}
+
+/** [campanile-hangup] and [campanile-report]: tells Campanile how the call went, over FastAGI or else in a file. */
+export async function runHangupHandler(
+  channel: Channel,
+  dialled: Dialled,
+  agi: Agi,
+  log: Logger,
+): Promise<void> {
+  const report = renderReport(channel, dialled);
+  await agi(channel, agiCall(channel, 'hangup', 'campanile-report', [report], true));
+  if (channel.variables.get('CAMPANILE_HEARD') !== '1') leaveReport(channel, report, log);
+}
+
+function renderReport(channel: Channel, { sipStatus, cause, dialStatus }: Dialled): string {
+  const duration = channel.now() / 1000;
+  const billed = channel.answeredAt === null ? 0 : duration - channel.answeredAt / 1000;
+  const { name, hangupSource } = channel;
+  const seconds = [duration.toFixed(6), billed.toFixed(6)];
+  return [cause, sipStatus ?? '', dialStatus, name, hangupSource, ...seconds].join('|');
+}
+
+/** `Set(FILE(...,,,al)=...)`: appends a line. Asterisk, too, only logs that it could not. */
+function leaveReport(channel: Channel, report: string, log: Logger): void {
+  const file = join(of(channel, 'CAMPANILE_REPORTS'), of(channel, 'CAMPANILE_CALL'));
+  try {
+    appendFileSync(file, `hangup|${report}\n`);
+  } catch (error) {
+    log.warn({ err: error }, `cannot leave the report of a call in ${file}: ${messageOf(error)}`);
+  }
+}
+
+function agiCall(
+  channel: Channel,
+  script: string,
+  context: string,
+  more: readonly string[],
+  dead = false,
+): AgiCall {
+  const args = [of(channel, 'CAMPANILE_CALL'), of(channel, 'CAMPANILE_TOKEN'), ...more];
+  return { url: of(channel, 'CAMPANILE_AGI'), script, args, context, dead };
+}
+
+function of(channel: Channel, variable: string): string {
+  return channel.variables.get(variable) ?? '';
+}

@@ -1,0 +1,55 @@
+import { mkdir, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Spool } from './directories.js';
+import { checkName, ignoreMissing } from './writer.js';
+
+/** Call files that have served: removed, or kept for as long as the admin wants. */
+export interface Disposal {
+  /** Takes a file out of `directory` (outgoing_done/ unless told). A file that is not there is no error. */
+  dispose(name: string, directory?: string): Promise<void>;
+  /** Removes what was kept for long enough; returns how many hours' directories that were. */
+  purge(): Promise<number>;
+}
+
+const HOUR_MS = 3_600_000;
+const HOUR = /^\d{4}-\d\d-\d\dT\d\d$/;
+
+/**
+ * Files go to `kept/<UTC hour of their disposal>/` for `keepSeconds`, or away at once when that is 0. A directory for
+ * each hour, because purging must not look at each of a million files: one is kept up to an hour longer.
+ */
+export function createDisposal(
+  spool: Spool,
+  keepSeconds: number,
+  now: () => Date = () => new Date(),
+): Disposal {
+  return {
+    async dispose(name, directory = spool.done) {
+      checkName(name);
+      const path = join(directory, name);
+      if (keepSeconds <= 0) {
+        await unlink(path).catch(ignoreMissing);
+        return;
+      }
+      const hour = join(spool.kept, now().toISOString().slice(0, 13));
+      await rename(path, join(hour, name)).catch(async () => {
+        await mkdir(hour, { recursive: true });
+        await rename(path, join(hour, name)).catch(ignoreMissing);
+      });
+    },
+    async purge() {
+      const over = (await readdir(spool.kept)).filter(
+        (hour) =>
+          HOUR.test(hour) && Date.parse(`${hour}:00:00Z`) + HOUR_MS + keepSeconds * 1000 <= now().getTime(),
+      );
+      for (const hour of over) await rm(join(spool.kept, hour), { recursive: true, force: true });
+      return over.length;
+    },
+  };
+}
+
+/** Puts a file that no attempt belongs to aside, where a person can look at it. */
+export async function quarantine(spool: Spool, name: string, directory: string): Promise<void> {
+  checkName(name);
+  await rename(join(directory, name), join(spool.quarantine, name)).catch(ignoreMissing);
+}

@@ -1,0 +1,124 @@
+/** Where the file of an attempt lies. In several places at once (src/spool/withdrawal.ts), the last of these counts. */
+export type Place = 'nowhere' | 'staging' | 'outgoing' | 'outgoing_done';
+
+/** All that is known of one call id at one moment. */
+export interface Finding {
+  /** The attempt in the database. */
+  attempt: 'open' | 'ended' | 'none';
+  file: Place;
+  /** Since when it has been so: the file's last change; for `nowhere`, when it was first missed. */
+  since: Date;
+  /** When Asterisk began the call, to the second; null when its file does not say so. */
+  begunAt: Date | null;
+  /** When the running Asterisk started; null when it does not run. */
+  asteriskStartedAt: Date | null;
+  /** FastAGI saw the answer. */
+  sawAnswer: boolean;
+  now: Date;
+  /** How long whoever is at work on it (the claim, the archive watcher) may take. */
+  graceSeconds: number;
+  /** How long Asterisk may take to begin a call. */
+  announceSeconds: number;
+}
+
+export type Action =
+  /** Somebody else's turn: Asterisk's, the archive watcher's, or time's. */
+  | 'leave'
+  /** Undo the claim, then remove the file: nobody was called. */
+  | 'release'
+  /** Have Asterisk look at the file again. */
+  | 'announce'
+  /** Put a file whose call has begun back where Asterisk looks for it. */
+  | 'restore'
+  /** Take a file that must not be dialled any more out of outgoing/. */
+  | 'withdraw'
+  /** End the attempt by its archived file. */
+  | 'finish'
+  /** End the attempt as answered, and remove the file. */
+  | 'answered'
+  /** End the attempt as lost, and remove the file. */
+  | 'lost'
+  | 'remove'
+  | 'quarantine';
+
+/**
+ * What to do about a call, by its attempt in the database and its file. A call's file is on the disk in staging/ before
+ * its claim commits, and the rename into outgoing/ after the commit is what places it (src/spool/writer.ts).
+ *
+ * | attempt | its file | meaning | action |
+ * |---|---|---|---|
+ * | open | staging | never placed | release |
+ * | open, ended, none | staging, begun | we died taking it from under Asterisk (withdrawal.ts) | as in outgoing, but put back (restore) where that says leave |
+ * | open | outgoing, not begun | waits for Asterisk | leave; announce when it waits for long and Asterisk is up |
+ * | open | outgoing, begun after Asterisk's start | call in progress | leave |
+ * | open | outgoing, begun before Asterisk's start | Asterisk died in the call | answered if FastAGI saw it, else lost |
+ * | open | outgoing_done | over | finish |
+ * | open | nowhere | placed, and taken away by somebody | answered or lost, after the grace |
+ * | ended | staging | withdrawn, or taken back | remove |
+ * | ended | outgoing, not begun | came back, from a backup perhaps; its contact may be in another attempt | withdraw |
+ * | ended | outgoing, begun after Asterisk's start | the same, too late | leave: it is archived in the end |
+ * | ended | outgoing, begun before Asterisk's start | finished as lost, file left over | remove |
+ * | ended | outgoing_done | finished, file left over | remove |
+ * | none | staging | its claim never committed | remove, after the grace |
+ * | none | outgoing, not begun or begun before Asterisk's start | the database was restored, or the campaign deleted | quarantine |
+ * | none | outgoing, begun after Asterisk's start | the same, in progress | leave: it is archived in the end |
+ * | none | outgoing_done | the same, over | quarantine |
+ *
+ * While Asterisk does not run, calls that it began are left: it may be that only its run directory is not where it
+ * should be, and nobody can be called meanwhile. What lies in outgoing_done/ is left to the archive watcher for the
+ * grace.
+ */
+export function recover(finding: Finding): Action {
+  const { attempt, file } = finding;
+  switch (file) {
+    case 'staging':
+      return finding.begunAt ? inOutgoing(finding, 'restore') : inStaging(finding);
+    case 'outgoing':
+      return inOutgoing(finding, 'leave');
+    case 'outgoing_done':
+      if (!isOver(finding)) return 'leave';
+      return attempt === 'open' ? 'finish' : attempt === 'ended' ? 'remove' : 'quarantine';
+    case 'nowhere':
+      return attempt === 'open' && isOver(finding) ? lost(finding) : 'leave';
+  }
+}
+
+function inStaging(finding: Finding): Action {
+  if (finding.attempt === 'open') return 'release';
+  if (finding.attempt === 'ended') return 'remove';
+  return isOver(finding) ? 'remove' : 'leave';
+}
+
+function inOutgoing(finding: Finding, inProgress: 'leave' | 'restore'): Action {
+  const { attempt, begunAt, asteriskStartedAt } = finding;
+  if (!begunAt) {
+    if (attempt === 'open') return mayAnnounce(finding) ? 'announce' : 'leave';
+    return attempt === 'ended' ? 'withdraw' : 'quarantine';
+  }
+  if (!asteriskStartedAt || !isBefore(begunAt, asteriskStartedAt)) return inProgress;
+  if (attempt === 'open') return lost(finding);
+  return attempt === 'ended' ? 'remove' : 'quarantine';
+}
+
+function lost({ sawAnswer }: Finding): Action {
+  return sawAnswer ? 'answered' : 'lost';
+}
+
+/** `StartRetry` tells whole seconds. In the second of its start Asterisk begins no call yet (asterisk-run.ts). */
+function isBefore(begunAt: Date, startedAt: Date): boolean {
+  return Math.floor(begunAt.getTime() / 1000) <= Math.floor(startedAt.getTime() / 1000);
+}
+
+function isOver({ since, now, graceSeconds }: Finding): boolean {
+  return olderThan(since, now, graceSeconds);
+}
+
+/** An Asterisk that has just started reads all of outgoing/ by itself, once it has loaded its modules. */
+function mayAnnounce({ since, now, announceSeconds, asteriskStartedAt }: Finding): boolean {
+  if (!asteriskStartedAt) return false;
+  return olderThan(since, now, announceSeconds) && olderThan(asteriskStartedAt, now, announceSeconds);
+}
+
+function olderThan(since: Date, now: Date, seconds: number): boolean {
+  return now.getTime() - since.getTime() >= seconds * 1000;
+}

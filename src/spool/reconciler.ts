@@ -1,0 +1,145 @@
+import { existsSync, statSync, unlinkSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type CallId, parseCallId } from '../calls/call-id.js';
+import { messageOf } from '../errors.js';
+import { createInventory, type FoundFile } from './inventory.js';
+import { type Action, type Finding, recover } from './reconcile.js';
+import { type Concerned, type Counts, createRecovery, type RecoveryOptions } from './recovery.js';
+import { removeReports } from './reports.js';
+
+export type { Counts, FoundEnding } from './recovery.js';
+
+export interface ReconcilerOptions extends RecoveryOptions {
+  attempts: {
+    /** States of these attempts; those that do not exist are missing from the answer. */
+    findStates(callIds: CallId[]): Promise<Map<CallId, { state: 'open' | 'ended'; sawAnswer: boolean }>>;
+    /** All open attempts of this node. */
+    listOpen(): Promise<{ callId: CallId; sawAnswer: boolean }[]>;
+  };
+  everySeconds?: number;
+  graceSeconds?: number;
+  announceSeconds?: number;
+}
+
+export interface Reconciler {
+  /** Looks at everything once and sets it right. Returns what was done, by action; throws when the database does. */
+  run(): Promise<Counts>;
+  /** Runs every `everySeconds`, from one interval on from now. */
+  start(): void;
+  stop(): Promise<void>;
+}
+
+const EVERY_SECONDS = 5;
+const GRACE_SECONDS = 10;
+const ANNOUNCE_SECONDS = 10;
+
+/** Brings the spool and the attempts in the database together: at a start, and for whatever went wrong since. */
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { spool, log, inFlight, attempts } = options;
+  const { everySeconds = EVERY_SECONDS, graceSeconds = GRACE_SECONDS } = options;
+  const { announceSeconds = ANNOUNCE_SECONDS } = options;
+  const takeInventory = createInventory(spool, { inFlight, announceSeconds });
+  const carryOut = createRecovery(options);
+  const missingSince = new Map<CallId, Date>();
+  let current: Promise<Counts> | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let running = false;
+
+  async function reconcile(): Promise<Counts> {
+    const asteriskStartedAt = await spool.asteriskStartedAt();
+    // The open attempts before the directories: each had its file when it was listed, so one whose file is in none of
+    // them has lost it. The other way round an attempt claimed meanwhile would look like that.
+    const open = await attempts.listOpen();
+    const { files, seen } = await takeInventory();
+    const reports = (await readdir(spool.reports)).filter((name) => parseCallId(name) !== null);
+    // The states after the directories: a file in outgoing/ was placed after its claim had committed, so it has its
+    // attempt by now; the other way round it would look like one without.
+    const asked = [...new Set([...files.map((found) => found.callId), ...reports])];
+    const states = asked.length > 0 ? await attempts.findStates(asked) : new Map();
+    const now = new Date();
+    const common = { asteriskStartedAt, now, graceSeconds, announceSeconds };
+    const decisions = new Map<Action, Concerned[]>();
+    const decide = (finding: Finding, concerned: Concerned) => {
+      const action = recover(finding);
+      const same = decisions.get(action);
+      if (same) same.push(concerned);
+      else decisions.set(action, [concerned]);
+    };
+    for (const found of files) {
+      const { state = 'none', sawAnswer = false } = states.get(found.callId) ?? {};
+      dropSecondLink(found);
+      decide({ ...common, ...found, attempt: state, sawAnswer }, { callId: found.callId, found });
+    }
+    for (const { callId, sawAnswer, since } of missing(open, seen, now)) {
+      decide(
+        { ...common, attempt: 'open', file: 'nowhere', since, begunAt: null, sawAnswer },
+        { callId, found: null },
+      );
+    }
+    const counts = await carryOut(decisions);
+    const left = reports.filter((callId) => states.get(callId)?.state !== 'open' && isOld(callId, now));
+    await removeReports(spool, left);
+    if (left.length > 0) counts.report = left.length;
+    if (Object.keys(counts).length > 0) log.info(counts, 'reconciled spool and database');
+    return counts;
+  }
+
+  /** Removes what `announceAgain` left in staging/. */
+  function dropSecondLink({ name, file, directory }: FoundFile): void {
+    const staged = join(spool.staging, name);
+    // Both, now: the file may have been withdrawn to staging/ since it was listed, and then it is the only one.
+    const both = file !== 'staging' && existsSync(staged) && existsSync(join(directory, name));
+    if (both) unlinkSync(staged);
+  }
+
+  /** Open attempts without a file. An attempt may just be ending, so it must have been missed for a while. */
+  function* missing(
+    open: { callId: CallId; sawAnswer: boolean }[],
+    seen: ReadonlySet<CallId>,
+    now: Date,
+  ): Generator<{ callId: CallId; sawAnswer: boolean; since: Date }> {
+    const absent = open.filter(({ callId }) => !seen.has(callId) && !inFlight(callId));
+    const ids = new Set(absent.map(({ callId }) => callId));
+    for (const callId of missingSince.keys()) if (!ids.has(callId)) missingSince.delete(callId);
+    for (const { callId, sawAnswer } of absent) {
+      const since = missingSince.get(callId) ?? now;
+      missingSince.set(callId, since);
+      yield { callId, sawAnswer, since };
+    }
+  }
+
+  function isOld(report: CallId, now: Date): boolean {
+    const found = statSync(join(spool.reports, report), { throwIfNoEntry: false });
+    return found !== undefined && now.getTime() - found.mtimeMs >= graceSeconds * 1000;
+  }
+
+  function run(): Promise<Counts> {
+    current ??= reconcile().finally(() => {
+      current = null;
+    });
+    return current;
+  }
+
+  function runLater(): void {
+    timer = setTimeout(() => {
+      void run()
+        .catch((error: unknown) => log.error({ reason: messageOf(error) }, 'cannot reconcile the spool'))
+        .finally(() => running && runLater());
+    }, everySeconds * 1000);
+  }
+
+  return {
+    run,
+    start() {
+      if (running) return;
+      running = true;
+      runLater();
+    },
+    async stop() {
+      running = false;
+      clearTimeout(timer);
+      await current?.catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CampanileError, messageOf } from '../errors.js';
+import type { Spool } from './directories.js';
+import { callIdOfFile } from './name.js';
+
+// An attempt's file is written to staging/ and is on the disk BEFORE the transaction that claims the attempt commits,
+// and one rename(2) into outgoing/ AFTER the commit is the act that places the call. So, whenever a crash comes:
+//
+//   the attempt is open, its file in staging/    the call was never placed, and the attempt can be taken back
+//   the attempt is open, its file nowhere        it WAS placed, and somebody took the file away
+//   no attempt, a file in staging/               the claim never committed; the file means nothing
+//
+// and an attempt needs no state between `open` and `ended`. What is left is a power failure in the milliseconds between
+// the rename and the fsync of outgoing/, which may bring a placed file back to staging/.
+
+export interface StagedFile {
+  /** `<call id>.call` */
+  name: string;
+  content: string;
+}
+
+/**
+ * Writes call files into staging/, given to their owner and on the disk when it resolves: all of them, or none and it
+ * throws a CampanileError (`spool_write_failed`, or `spool_name_refused` for a name that is not ours).
+ */
+export async function stage(spool: Spool, files: readonly StagedFile[]): Promise<void> {
+  for (const { name } of files) checkName(name);
+  const written = await Promise.allSettled(files.map((file) => write(spool, file)));
+  const failed = written.findIndex((result) => result.status === 'rejected');
+  try {
+    if (failed >= 0) throw (written[failed] as PromiseRejectedResult).reason;
+    if (files.length > 0) await syncDirectory(spool.staging);
+  } catch (error) {
+    // A file that was there before (EEXIST) is not ours to remove.
+    const ours = files.filter((_, i) => written[i]?.status === 'fulfilled').map(({ name }) => name);
+    await unstage(spool, ours);
+    const name = failed >= 0 ? files[failed]!.name : `${files.length} files`;
+    throw new CampanileError('spool_write_failed', `cannot write call file ${name}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Removes files from staging/; those that are not there are no error. */
+export async function unstage(spool: Spool, names: readonly string[]): Promise<void> {
+  for (const name of names) checkName(name);
+  await Promise.all(names.map((name) => unlink(join(spool.staging, name)).catch(ignoreMissing)));
+}
+
+/**
+ * Renames staged files into outgoing/, in order: from then on Asterisk calls. Resolves, once the renames are on the
+ * disk, to those that failed; they are still in staging/ and were not placed.
+ */
+export async function place(
+  spool: Spool,
+  names: readonly string[],
+): Promise<{ name: string; reason: string }[]> {
+  const failed: { name: string; reason: string }[] = [];
+  for (const name of names) {
+    checkName(name);
+    await rename(join(spool.staging, name), join(spool.outgoing, name)).catch((error: unknown) => {
+      failed.push({ name, reason: messageOf(error) });
+    });
+  }
+  // One is enough: both directories of a rename are in one transaction of the filesystem's journal. When it fails the
+  // calls are placed nevertheless, and only a power failure could tell the difference.
+  if (failed.length < names.length) await syncDirectory(spool.outgoing).catch(() => {});
+  return failed;
+}
+
+/** Throws unless a name is that of a call file of ours. */
+export function checkName(name: string): void {
+  if (callIdOfFile(name) === null) {
+    throw new CampanileError(
+      'spool_name_refused',
+      `${JSON.stringify(name)} is not the name of a call file of ours`,
+    );
+  }
+}
+
+/** Handler for a file that may be gone: other errors are thrown on. */
+export function ignoreMissing(error: unknown): null {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+  throw error;
+}
+
+async function write(spool: Spool, { name, content }: StagedFile): Promise<void> {
+  const path = join(spool.staging, name);
+  const file = await open(path, 'wx', spool.mode);
+  try {
+    await fill(spool, file, content);
+  } catch (error) {
+    await unlink(path).catch(() => {});
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+async function fill({ owner, mode }: Spool, file: FileHandle, content: string): Promise<void> {
+  await file.writeFile(content);
+  // The umask took bits from the mode that open() was given.
+  await file.chmod(mode);
+  if (owner) await file.chown(owner.uid, owner.gid);
+  await file.sync();
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  await directory.sync().finally(() => directory.close());
+}

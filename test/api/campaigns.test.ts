@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ApiFixture, startApi } from './client.js';
+import {
+  addContacts,
+  createCampaign,
+  createEquipped,
+  type Equipped,
+  insertAttempt,
+  numbers,
+  unknownId,
+} from './fixtures.js';
+
+let api: ApiFixture;
+let tenant: Equipped;
+beforeAll(async () => {
+  api = await startApi();
+  tenant = await createEquipped(api);
+});
+afterAll(() => api.stop());
+
+const create = (body: object, token = tenant.token) => api.send('POST', '/v1/campaigns', { token, body });
+const show = async (id: string) => (await api.send('GET', `/v1/campaigns/${id}`, { token: tenant.token })).json;
+const fieldsOf = (json: { errors: { field: string }[] }) => json.errors.map((e) => e.field).sort();
+const noContacts = {
+  total: 0,
+  pending: 0,
+  calling: 0,
+  retrying: 0,
+  answered: 0,
+  busy: 0,
+  no_answer: 0,
+  failed: 0,
+  invalid: 0,
+  suppressed: 0,
+  cancelled: 0,
+  expired: 0,
+};
+
+describe('campaigns', () => {
+  it('are created as drafts with sensible rules', async () => {
+    const body = { name: 'Vespers', trunk_id: tenant.trunkId, message_id: tenant.messageId };
+    const made = await create(body);
+    expect(made.status).toBe(201);
+    expect(made.json).toEqual({
+      ...body,
+      id: expect.any(String),
+      status: 'draft',
+      caller_id: null,
+      ports: null,
+      calls_per_second: null,
+      weight: 1,
+      ring_seconds: 30,
+      retry: { busy: '5m,15m', no_answer: '30m,2h', congestion: '1m*5' },
+      max_attempts: 5,
+      created_at: expect.any(String),
+      started_at: null,
+      ended_at: null,
+      contacts: noContacts,
+      attempts: 0,
+      ports_in_use: 0,
+    });
+    expect(await show(made.json.id)).toEqual(made.json);
+    const list = await api.send('GET', '/v1/campaigns', { token: tenant.token });
+    expect(list.json.data).toContainEqual(made.json);
+  });
+
+  it('keep everything that was said', async () => {
+    const body = {
+      name: 'Lauds',
+      trunk_id: tenant.trunkId.toUpperCase(),
+      message_id: tenant.messageId,
+      caller_id: '+493012345678',
+      ports: 3,
+      calls_per_second: 0.25,
+      weight: 7,
+      ring_seconds: 15,
+      retry: { lost: '10s', rejected: '1d*3' },
+      max_attempts: 9,
+    };
+    expect((await create(body)).json).toMatchObject({ ...body, trunk_id: tenant.trunkId });
+  });
+
+  it('retry nothing when the rules are empty', async () => {
+    const body = { name: 'Once', trunk_id: tenant.trunkId, message_id: tenant.messageId, retry: {} };
+    expect((await create(body)).json.retry).toEqual({});
+  });
+
+  it('count contacts, attempts and the calls that are up', async () => {
+    const id = await createCampaign(api, tenant);
+    await addContacts(api, tenant, id, numbers(5));
+    const first = await insertAttempt(api, tenant, id);
+    await insertAttempt(api, tenant, id);
+    await api.db.pool.query(
+      `UPDATE attempts SET state = 'ended', disposition = 'answered', ended_at = now() WHERE id = $1`,
+      [first.attemptId],
+    );
+    await api.db.pool.query(`UPDATE contacts SET state = 'answered' WHERE id = $1`, [first.contactId]);
+    expect(await show(id)).toMatchObject({
+      contacts: { ...noContacts, total: 5, pending: 3, calling: 1, answered: 1 },
+      attempts: 2,
+      ports_in_use: 1,
+    });
+  });
+
+  it('are refused with every wrong field named', async () => {
+    const reply = await create({
+      name: '',
+      trunk_id: 'trunk',
+      caller_id: '030 12345678',
+      ports: -1,
+      calls_per_second: 'fast',
+      weight: 0,
+      ring_seconds: 4,
+      retry: { busy: 'soon', answered: '5m', no_answer: 5, congestion: '1s*101' },
+      max_attempts: 101,
+      status: 'running',
+    });
+    expect(reply.status).toBe(422);
+    expect(fieldsOf(reply.json)).toEqual([
+      '/caller_id',
+      '/calls_per_second',
+      '/max_attempts',
+      '/message_id',
+      '/name',
+      '/ports',
+      '/retry/answered',
+      '/retry/busy',
+      '/retry/congestion',
+      '/retry/no_answer',
+      '/ring_seconds',
+      '/status',
+      '/trunk_id',
+      '/weight',
+    ]);
+  });
+
+  it('are refused with a ring time beyond 5 to 120 seconds', async () => {
+    const body = { name: 'A', trunk_id: tenant.trunkId, message_id: tenant.messageId };
+    for (const ring_seconds of [4, 121, 30.5]) {
+      expect(fieldsOf((await create({ ...body, ring_seconds })).json)).toEqual(['/ring_seconds']);
+    }
+    for (const ring_seconds of [5, 120]) expect((await create({ ...body, ring_seconds })).status).toBe(201);
+  });
+
+  it('are refused with a trunk or message that is unknown or of another tenant', async () => {
+    const other = await createEquipped(api);
+    for (const ids of [
+      { trunk_id: unknownId, message_id: unknownId },
+      { trunk_id: other.trunkId, message_id: other.messageId },
+    ]) {
+      const reply = await create({ name: 'A', ...ids });
+      expect(reply.status).toBe(422);
+      expect(fieldsOf(reply.json)).toEqual(['/message_id', '/trunk_id']);
+    }
+  });
+
+  it('come in pages', async () => {
+    const other = await createEquipped(api);
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++) ids.push(await createCampaign(api, other));
+    const page = (query: string) => api.send('GET', `/v1/campaigns${query}`, { token: other.token });
+    const first = await page('?limit=2');
+    const second = await page(`?limit=2&after=${first.json.next}`);
+    expect([...first.json.data, ...second.json.data].map((c) => c.id)).toEqual(ids);
+    expect(second.json.next).toBeNull();
+  });
+});

@@ -1,0 +1,113 @@
+import { createHmac } from 'node:crypto';
+import { issueToken } from '../../src/api/token.js';
+import { newId } from '../../src/ids.js';
+import { renderWav } from '../../src/messages/wav.js';
+import { type ApiFixture, adminToken, type Reply, secret } from './client.js';
+
+/** A tenant with its token, made over the API like everything here. */
+export interface TenantOnApi {
+  id: string;
+  token: string;
+}
+
+export interface Equipped extends TenantOnApi {
+  trunkId: string;
+  messageId: string;
+}
+
+export const silence = renderWav(Buffer.alloc(8000));
+export const unknownId = '01900000-0000-7000-8000-000000000000';
+
+/** Numbers of a German range, all different. */
+export function numbers(count: number, from = 0): string[] {
+  return Array.from({ length: count }, (_, i) => `+49301${String(100_000 + from + i)}`);
+}
+
+function created(reply: Reply): Reply {
+  if (reply.status !== 201) throw new Error(`not created: ${JSON.stringify(reply.json)}`);
+  return reply;
+}
+
+export async function createTenant(api: ApiFixture, changes: object = {}): Promise<TenantOnApi> {
+  const reply = await api.send('POST', '/v1/tenants', {
+    token: adminToken,
+    body: { name: 'Parish', ports: 10, ...changes },
+  });
+  const { id } = created(reply).json;
+  return { id, token: issueToken(secret, { tenantId: id }, 3600) };
+}
+
+/** A tenant with a trunk and a message. */
+export async function createEquipped(api: ApiFixture, changes: object = {}): Promise<Equipped> {
+  const tenant = await createTenant(api, changes);
+  const trunk = await api.send('POST', `/v1/trunks?tenant_id=${tenant.id}`, {
+    token: adminToken,
+    body: { name: 'Carrier', template: 'direct', pbx_trunk: 'carrier1', ports: 5 },
+  });
+  const message = await api.send('POST', '/v1/messages?name=Bells', {
+    token: tenant.token,
+    body: silence,
+    type: 'audio/wav',
+  });
+  return { ...tenant, trunkId: created(trunk).json.id, messageId: created(message).json.id };
+}
+
+/** A draft campaign; returns its id. */
+export async function createCampaign(api: ApiFixture, tenant: Equipped, changes: object = {}): Promise<string> {
+  const reply = await api.send('POST', '/v1/campaigns', {
+    token: tenant.token,
+    body: { name: 'Vespers', trunk_id: tenant.trunkId, message_id: tenant.messageId, ...changes },
+  });
+  return created(reply).json.id;
+}
+
+export async function addContacts(
+  api: ApiFixture,
+  tenant: TenantOnApi,
+  campaignId: string,
+  list: readonly string[],
+): Promise<void> {
+  created(
+    await api.send('POST', `/v1/campaigns/${campaignId}/contacts`, {
+      token: tenant.token,
+      body: { contacts: list.map((number) => ({ number })) },
+    }),
+  );
+}
+
+/** Writes down an attempt at the first contact of a campaign, as the scheduler would; returns the ids. */
+export async function insertAttempt(
+  api: ApiFixture,
+  tenant: Equipped,
+  campaignId: string,
+): Promise<{ attemptId: string; contactId: string }> {
+  const { pool } = api.db;
+  await pool.query(`INSERT INTO nodes (name, ports) VALUES ('node', 10) ON CONFLICT DO NOTHING`);
+  const attemptId = newId();
+  const { rows } = await pool.query<{ contact_id: string }>(
+    `WITH taken AS (
+        UPDATE contacts SET state = 'calling', attempts = attempts + 1
+        WHERE id = (SELECT id FROM contacts WHERE campaign_id = $3 AND state = 'pending' ORDER BY id LIMIT 1)
+        RETURNING id, number, attempts)
+      INSERT INTO attempts (tenant_id, id, campaign_id, contact_id, trunk_id, pbx_trunk, node, number, ordinal)
+      SELECT $1, $2, $3, id, $4, 'carrier1', 'node', number, attempts FROM taken RETURNING contact_id`,
+    [tenant.id, attemptId, campaignId, tenant.trunkId],
+  );
+  return { attemptId, contactId: rows[0]!.contact_id };
+}
+
+/** All that is in the database, as text: to see that nothing changed. */
+export async function everything(api: ApiFixture): Promise<string> {
+  const tables = ['tenants', 'pbx_trunks', 'trunks', 'messages', 'campaigns', 'contacts', 'attempts'];
+  const found = await Promise.all(
+    tables.map((table) => api.db.pool.query(`SELECT to_jsonb(t) AS row FROM ${table} t ORDER BY t::text`)),
+  );
+  return JSON.stringify(found.map(({ rows }) => rows));
+}
+
+/** A token by hand, signed well, whatever is in it. */
+export function forge(payload: object, header: object = { alg: 'HS256', typ: 'JWT' }, by: Buffer = secret): string {
+  const text = [header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  return `${text}.${createHmac('sha256', by).update(text).digest('base64url')}`;
+}
+

@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ApiFixture, adminToken, startApi } from './client.js';
+import { createTenant } from './fixtures.js';
+
+let api: ApiFixture;
+beforeAll(async () => {
+  api = await startApi();
+});
+afterAll(() => api.stop());
+
+const fieldsOf = (json: { errors: { field: string }[] }) => json.errors.map((e) => e.field).sort();
+
+describe('tenants', () => {
+  it('are created and shown', async () => {
+    const body = { name: 'Parish', ports: 10, calls_per_second: 2.5, default_region: 'IT' };
+    const made = await api.send('POST', '/v1/tenants', { token: adminToken, body });
+    expect(made.status).toBe(201);
+    expect(made.json).toMatchObject(body);
+    expect(made.headers.get('Location')).toBe(`/v1/tenants/${made.json.id}`);
+    const shown = await api.send('GET', `/v1/tenants/${made.json.id}`, { token: adminToken });
+    expect(shown.json).toEqual(made.json);
+  });
+
+  it('have neither a rate nor a region unless these are given', async () => {
+    const made = await api.send('POST', '/v1/tenants', { token: adminToken, body: { name: 'A', ports: 0 } });
+    expect(made.json).toMatchObject({ calls_per_second: null, default_region: null });
+  });
+
+  it('are changed in what is named, and only there', async () => {
+    const { id } = await createTenant(api, { calls_per_second: 2, default_region: 'DE' });
+    const patch = (body: object) => api.send('PATCH', `/v1/tenants/${id}`, { token: adminToken, body });
+    const first = await patch({ ports: 3, calls_per_second: null });
+    expect(first.json).toMatchObject({ name: 'Parish', ports: 3, calls_per_second: null, default_region: 'DE' });
+    const second = await patch({ name: 'Abbey', default_region: null });
+    expect(second.json).toMatchObject({ name: 'Abbey', ports: 3, calls_per_second: null, default_region: null });
+    expect((await patch({})).json).toEqual(second.json);
+  });
+
+  it('see themselves, and no other', async () => {
+    const own = await createTenant(api);
+    const other = await createTenant(api);
+    expect((await api.send('GET', `/v1/tenants/${own.id}`, { token: own.token })).json.id).toBe(own.id);
+    expect((await api.send('GET', `/v1/tenants/${own.id.toUpperCase()}`, { token: own.token })).status).toBe(200);
+    expect((await api.send('GET', `/v1/tenants/${other.id}`, { token: own.token })).status).toBe(404);
+  });
+
+  it('are listed page by page, each once', async () => {
+    for (let i = 0; i < 5; i++) await createTenant(api);
+    const seen: string[] = [];
+    let after = '';
+    do {
+      const page = await api.send('GET', `/v1/tenants?limit=2${after}`, { token: adminToken });
+      expect(page.json.data.length).toBeLessThanOrEqual(2);
+      seen.push(...page.json.data.map((t: { id: string }) => t.id));
+      after = page.json.next === null ? '' : `&after=${page.json.next}`;
+    } while (after !== '');
+    const { rows } = await api.db.pool.query('SELECT id FROM tenants ORDER BY id');
+    expect(seen).toEqual(rows.map((row) => row.id));
+  });
+
+  it('have a last page that says so when it is exactly full', async () => {
+    const { rows } = await api.db.pool.query('SELECT count(*)::int AS n FROM tenants');
+    const page = await api.send('GET', `/v1/tenants?limit=${rows[0].n}`, { token: adminToken });
+    expect(page.json.data).toHaveLength(rows[0].n);
+    expect(page.json.next).toBeNull();
+  });
+
+  it('are refused with every wrong field named', async () => {
+    const body = { name: ' ', ports: -1, calls_per_second: 0, default_region: 'XX', bell: true };
+    const wanted = ['/bell', '/calls_per_second', '/default_region', '/name', '/ports'];
+    const made = await api.send('POST', '/v1/tenants', { token: adminToken, body });
+    expect(made.status).toBe(422);
+    expect(made.json.code).toBe('fields_invalid');
+    expect(fieldsOf(made.json)).toEqual(wanted);
+    const { id } = await createTenant(api);
+    const changed = await api.send('PATCH', `/v1/tenants/${id}`, { token: adminToken, body });
+    expect(fieldsOf(changed.json)).toEqual(wanted);
+  });
+
+  it('are refused with missing fields named', async () => {
+    const made = await api.send('POST', '/v1/tenants', { token: adminToken, body: {} });
+    expect(made.json.errors).toEqual([
+      { field: '/name', message: 'is required' },
+      { field: '/ports', message: 'is required' },
+    ]);
+  });
+
+  it.each([
+    ['?limit=0', ['?limit']],
+    ['?limit=1001', ['?limit']],
+    ['?limit=ten', ['?limit']],
+    ['?limit=', ['?limit']],
+    ['?limit=1&limit=2', ['?limit']],
+    ['?after=x&offset=3', ['?after', '?offset']],
+  ])('are not listed with the query %s', async (query, fields) => {
+    const reply = await api.send('GET', `/v1/tenants${query}`, { token: adminToken });
+    expect(reply.status).toBe(422);
+    expect(fieldsOf(reply.json)).toEqual(fields);
+  });
+});

@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { lockCampaign } from '../../src/db/campaigns.js';
+import { cancelContacts, insertContacts, lockUploads, type NewContact } from '../../src/db/contacts.js';
+import { transaction } from '../../src/db/pool.js';
+import { newId } from '../../src/ids.js';
+import { countersOf, insertCampaignFixture, insertTenantFixture, type TenantFixture } from '../support/campaigns.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+
+let db: TestDatabase;
+let tenant: TenantFixture;
+let campaignId: string;
+beforeAll(async () => {
+  db = await createTestDatabase();
+  tenant = await insertTenantFixture(db.pool);
+});
+afterAll(() => db.drop());
+beforeEach(async () => {
+  campaignId = await insertCampaignFixture(db.pool, tenant, []);
+});
+
+const contacts = (count: number): NewContact[] =>
+  Array.from({ length: count }, (_, i) => ({ id: newId(), number: `+4930${1_000_000 + i}`, fields: {} }));
+
+async function expectCounters(): Promise<Record<string, number>> {
+  const { kept, counted } = await countersOf(db.pool, campaignId);
+  expect(kept).toEqual(counted);
+  return kept;
+}
+
+describe('insertContacts', () => {
+  it('returns how many were new', async () => {
+    const first = contacts(3);
+    const again = contacts(5);
+    await transaction(db.pool, async (tx) => {
+      expect(await insertContacts(tx, tenant.tenantId, campaignId, first)).toBe(3);
+      expect(await insertContacts(tx, tenant.tenantId, campaignId, again)).toBe(2);
+      expect(await insertContacts(tx, tenant.tenantId, campaignId, again)).toBe(0);
+      expect(await insertContacts(tx, tenant.tenantId, campaignId, [])).toBe(0);
+    });
+    expect(await expectCounters()).toMatchObject({ pending: 5 });
+  });
+
+  it('keeps whatever is in the fields', async () => {
+    const fields = { quote: '"', slash: '\\', brace: '{}', comma: 'a,b', line: '\n', null: null, text: 'NULL', n: 1e21 };
+    await transaction(db.pool, (tx) =>
+      insertContacts(tx, tenant.tenantId, campaignId, [{ ...contacts(1)[0]!, fields }]),
+    );
+    const { rows } = await db.pool.query('SELECT fields FROM contacts WHERE campaign_id = $1', [campaignId]);
+    expect(rows).toEqual([{ fields }]);
+  });
+});
+
+describe('lockUploads', () => {
+  it('keeps two uploads of the same numbers in opposite order from waiting for each other in a circle', async () => {
+    const list = contacts(2);
+    const order: string[] = [];
+    const upload = (name: string, halves: NewContact[][]) =>
+      transaction(db.pool, async (tx) => {
+        await lockUploads(tx, tenant.tenantId, campaignId);
+        for (const half of halves) {
+          await insertContacts(tx, tenant.tenantId, campaignId, half);
+          order.push(name);
+        }
+      });
+    await Promise.all([
+      upload('first', [[list[0]!], [list[1]!]]),
+      upload('second', [[list[1]!], [list[0]!]]),
+    ]);
+    expect([
+      ['first', 'first', 'second', 'second'],
+      ['second', 'second', 'first', 'first'],
+    ]).toContainEqual(order);
+    expect(await expectCounters()).toMatchObject({ pending: 2 });
+  });
+
+  it('does not keep uploads to other campaigns waiting', async () => {
+    const other = await insertCampaignFixture(db.pool, tenant, []);
+    await transaction(db.pool, async (tx) => {
+      await lockUploads(tx, tenant.tenantId, campaignId);
+      await transaction(db.pool, (inner) => lockUploads(inner, tenant.tenantId, other));
+    });
+  });
+});
+
+describe('cancelContacts', () => {
+  it('cancels what waits and nothing else', async () => {
+    await transaction(db.pool, (tx) => insertContacts(tx, tenant.tenantId, campaignId, contacts(6)));
+    for (const [i, state] of ['calling', 'retrying', 'answered', 'busy'].entries()) {
+      await db.pool.query('UPDATE contacts SET state = $2 WHERE campaign_id = $1 AND number = $3', [
+        campaignId,
+        state,
+        contacts(6)[i]!.number,
+      ]);
+    }
+    await transaction(db.pool, async (tx) => {
+      await lockCampaign(tx, tenant.tenantId, campaignId);
+      await cancelContacts(tx, tenant.tenantId, campaignId);
+    });
+    expect(await expectCounters()).toMatchObject({ pending: 0, retrying: 0, calling: 1, cancelled: 3, answered: 1 });
+  });
+});

@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe } from 'vitest';
+import { type Config, loadConfig } from '../../src/config.js';
+import { type AsteriskInstance, startAsterisk } from '../../src/lab/asterisk.js';
+import { type FarEnd, type FarEndOptions, startFarEnd } from '../../src/lab/far-end.js';
+import { canHaveAsterisk, ensureAsterisk, type Image } from '../../src/lab/image.js';
+import { freePort } from '../../src/lab/ports.js';
+import { createLog } from '../../src/log.js';
+import { type Running, startCampanile } from '../../src/main.js';
+import { toneWav } from '../../src/messages/tone.js';
+import { packageRoot } from '../../src/root.js';
+import { createTestDatabase, type TestDatabase } from './database.js';
+
+/**
+ * `describe` for what needs a real Asterisk. Where none can be had the tests are skipped by name, with the reason;
+ * with CI=true that is a failure.
+ */
+export function describeOnAsterisk(name: string, tests: () => void): void {
+  const reason = canHaveAsterisk();
+  if (reason && process.env.CI === 'true') throw new Error(`no real Asterisk can be had here: ${reason}`);
+  describe.skipIf(reason !== null)(reason ? `${name} (${reason})` : name, tests);
+}
+
+/** The Asterisk that this run of the tests is about: `npm run test:pbx -- --asterisk 16`. */
+export function testImage(): Promise<Image> {
+  const prefer = process.env.TEST_ASTERISK === '16' ? '16' : '22';
+  return ensureAsterisk({ prefer, cacheDir: loadConfig({}).cacheDir, log: () => {} }).then(({ image, note }) => {
+    if (note) console.log(note);
+    return image;
+  });
+}
+
+/** The whole line: a database, a real Asterisk with a far end, and a Campanile beside it that can be restarted. */
+export interface Line {
+  database: TestDatabase;
+  asterisk: AsteriskInstance;
+  farEnd: FarEnd;
+  config: Config;
+  /** Starts Campanile, or another one after it was stopped. */
+  start(over?: Partial<Config>): Promise<Running>;
+  stop(): Promise<void>;
+}
+
+export async function startLine(
+  options: { farEnd?: Partial<FarEndOptions>; config?: Partial<Config>; extraExtensions?: string } = {},
+): Promise<Line> {
+  const image = await testImage();
+  const dir = await mkdtemp(join(tmpdir(), 'campanile-line-'));
+  await chmod(dir, 0o755);
+  const database = await createTestDatabase();
+  const farEnd = await startFarEnd({
+    image,
+    dir: join(dir, 'far-end'),
+    port: await freePort('udp'),
+    ...options.farEnd,
+  });
+  const asterisk = await startAsterisk({
+    image,
+    dir: join(dir, 'asterisk'),
+    sipPort: await freePort('udp'),
+    farEnds: { far: farEnd.address },
+    includes: [join(packageRoot, 'dialplan', 'campanile.conf')],
+    ...(options.extraExtensions ? { extraExtensions: options.extraExtensions } : {}),
+  });
+  const agiPort = await freePort('tcp');
+  const config: Config = {
+    ...loadConfig({
+      DATABASE_URL: database.url,
+      CAMPANILE_DATA: join(dir, 'data'),
+      CAMPANILE_LISTEN: '127.0.0.1:0',
+      CAMPANILE_AGI_LISTEN: `127.0.0.1:${agiPort}`,
+      CAMPANILE_SPOOL: asterisk.spoolDir,
+      CAMPANILE_ASTERISK_RUN: asterisk.runDir,
+      CAMPANILE_SPOOL_OWNER: `${asterisk.uid}:${asterisk.gid}`,
+      CAMPANILE_STOP_GRACE: '1s',
+    }),
+    ...options.config,
+  };
+  const running: Running[] = [];
+  return {
+    database,
+    asterisk,
+    farEnd,
+    config,
+    async start(over = {}) {
+      const log = createLog(process.env.TEST_LOG ?? 'error');
+      const campanile = await startCampanile({ ...config, ...over }, 'all', log, (error) => {
+        throw error;
+      });
+      running.push(campanile);
+      return campanile;
+    },
+    async stop() {
+      for (const campanile of running) await campanile.stop();
+      await asterisk.stop();
+      await farEnd.stop();
+      await database.drop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A message of `seconds`, as `insertTenantFixture` takes it. */
+export function toneMessage(seconds: number): { audio: Buffer; sha256: string } {
+  const audio = toneWav(seconds);
+  return { audio, sha256: createHash('sha256').update(audio).digest('hex') };
+}
