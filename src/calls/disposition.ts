@@ -5,7 +5,7 @@ export type ArchiveStatus = 'Completed' | 'Expired' | 'Failed';
 
 /** All that was heard of an attempt that is over. Everything but the archive is null when nobody told. */
 export interface CallOutcome {
-  /** The last SIP status of the far end, e.g. 486; null where the channel is not SIP or nothing ever came. */
+  /** The last SIP status of the far end, e.g. 486; 0 when nothing ever came; null where the channel is not SIP. */
   sipStatus: number | null;
   /** Q.850 cause as Asterisk's HANGUPCAUSE gives it. 0 means Asterisk knew none. */
   hangupCause: number | null;
@@ -93,11 +93,12 @@ const BY_DIAL_STATUS: Record<string, Disposition> = {
  * | SIP 408, 480, 487; 1xx: it rang until WaitTime ran out | no_answer |
  * | SIP 401, 407: the trunk's credentials were not taken | unreachable |
  * | SIP 500, 502, 503, 504, 580 | congestion |
+ * | SIP 0: not one response came from the trunk | unreachable |
+ * | SIP 3xx: Asterisk does not follow a redirect of a call it originates | failed |
  * | any other final SIP status | by Q.850 cause, else failed |
  * | no SIP answer: Q.850 1 2 22 28 / 17 / 16 18 19 20 / 21 / 34 to 47 / 3 27 | invalid_number / busy / no_answer / rejected / congestion / unreachable |
  * | neither: DIALSTATUS | as it says; CHANUNAVAIL is unreachable |
- * | a channel, but nothing ever came back from the trunk | unreachable |
- * | nothing at all | failed |
+ * | none of these | failed |
  */
 export function dispositionOf(outcome: CallOutcome): Disposition {
   const { sipStatus, hangupCause, dialStatus, archiveStatus } = outcome;
@@ -106,10 +107,12 @@ export function dispositionOf(outcome: CallOutcome): Disposition {
   if (!outcome.sawChannel) return archiveStatus === 'Expired' ? 'unreachable' : 'failed';
   const byCause = hangupCause === null ? undefined : BY_CAUSE[hangupCause];
   if (sipStatus !== null) {
+    if (sipStatus === 0) return 'unreachable';
     if (sipStatus < 200) return 'no_answer';
+    if (sipStatus >= 300 && sipStatus < 400) return 'failed';
     return BY_SIP_STATUS[sipStatus] ?? byCause ?? 'failed';
   }
   if (byCause) return byCause;
   if (dialStatus !== null) return BY_DIAL_STATUS[dialStatus] ?? 'failed';
-  return 'unreachable';
+  return 'failed';
 }

@@ -4,6 +4,7 @@ export type HungUpBy = 'callee' | 'campanile' | 'pbx';
 /** What the hangup handler tells of a call, over FastAGI `/hangup` or, when that cannot be reached, in a file. */
 export interface HangupReport {
   hangupCause: number | null;
+  /** The last SIP status of the far end; 0 when a SIP channel never got any; null on channels that are not SIP. */
   sipStatus: number | null;
   dialStatus: string | null;
   hungUpBy: HungUpBy;
@@ -15,7 +16,7 @@ export interface HangupReport {
 
 /**
  * Reads the values that `[campanile-hangup]` of `dialplan/campanile.conf` passes, in its order: HANGUPCAUSE, the SIP
- * status, DIALSTATUS, the channel's name, CHANNEL(hangupsource), CDR(duration,f), CDR(billsec,f). A value that is
+ * status, DIALSTATUS, the far channel's name, CHANNEL(hangupsource), CDR(duration,f), CDR(billsec,f). A value that is
  * missing or not what it should be becomes null or 0: the rest of the report still counts.
  */
 export function parseReport(values: readonly (string | undefined)[]): HangupReport {
@@ -24,7 +25,7 @@ export function parseReport(values: readonly (string | undefined)[]): HangupRepo
   const talk = Math.min(decimal(billed), total);
   return {
     hangupCause: integer(cause),
-    sipStatus: integer(sip),
+    sipStatus: integer(sip) ?? (/^(PJ)?SIP\//.test(channel ?? '') ? 0 : null),
     dialStatus: dialStatus && /^[A-Z]{1,16}$/.test(dialStatus) ? dialStatus : null,
     hungUpBy: hungUpBy(channel ?? '', source ?? ''),
     ringSeconds: Math.max(0, total - talk),

@@ -71,6 +71,7 @@ export async function startAsterisk(options: AsteriskOptions): Promise<AsteriskI
 
   async function cli(command: string, timeoutMs = 10_000): Promise<string> {
     try {
+      if (!program.running) throw new Error('it is not running');
       return await runBeside(program.pid, [...asterisk, '-rx', command], timeoutMs);
     } catch (cause) {
       throw new CampanileError('asterisk_cli', `asterisk did not answer "${command}": ${messageOf(cause)}`, {

@@ -32,6 +32,8 @@ describe('the disposition of a call', () => {
     [502, 38, 'congestion'],
     [504, 102, 'congestion'],
     [488, 58, 'failed'],
+    [302, 23, 'failed'],
+    [0, 19, 'unreachable'],
   ] as const)('follows SIP %i with cause %i: %s', (sipStatus, hangupCause, disposition) => {
     expect(dispositionOf({ ...expired, sipStatus, hangupCause })).toBe(disposition);
   });
@@ -53,11 +55,12 @@ describe('the disposition of a call', () => {
 
   it('calls a trunk unreachable that gave no channel, or never said anything', () => {
     expect(dispositionOf({ ...expired, sawChannel: false })).toBe('unreachable');
-    expect(dispositionOf({ ...expired, hangupCause: 0 })).toBe('unreachable');
+    expect(dispositionOf({ ...expired, sipStatus: 0, hangupCause: 19 })).toBe('unreachable');
   });
 
   it('is failed where Asterisk could not read the file, or nothing was heard at all', () => {
     expect(dispositionOf({ ...expired, sawChannel: false, archiveStatus: 'Failed' })).toBe('failed');
     expect(dispositionOf({ ...expired, sawChannel: false, archiveStatus: null })).toBe('failed');
+    expect(dispositionOf({ ...expired, hangupCause: 0 })).toBe('failed');
   });
 });

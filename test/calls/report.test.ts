@@ -21,6 +21,11 @@ describe('a hangup report', () => {
     expect(by('')).toBe('pbx');
   });
 
+  it('tells a SIP channel that never got a response from one that is not SIP', () => {
+    expect(parseReport(['19', '', '', 'PJSIP/far-1', '', '5', '0']).sipStatus).toBe(0);
+    expect(parseReport(['19', '', '', 'DAHDI/1-1', '', '5', '0']).sipStatus).toBeNull();
+  });
+
   it('keeps what can be read when the rest cannot', () => {
     expect(parseReport(['17', 'SIP', 'robert"); DROP', undefined, undefined, 'x', '-1'])).toEqual({
       hangupCause: 17,

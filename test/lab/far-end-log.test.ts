@@ -100,8 +100,15 @@ describe('maxConcurrent', () => {
     expect(maxConcurrent([call('+1', 0, null), call('+2', 50, 60), call('+3', 70, null)])).toBe(2);
   });
 
+  it('forgives a BYE that comes late by no more than the slack', () => {
+    const refused = [call('+1', 0, 12), call('+2', 10, 20)];
+    expect(maxConcurrent(refused, { slackMs: 50 })).toBe(2);
+    const calls = refused.map((one) => ({ ...one, answeredAt: one.invitedAt }));
+    expect([1, 2, 50].map((slackMs) => maxConcurrent(calls, { slackMs }))).toEqual([2, 1, 1]);
+  });
+
   it('looks only at the numbers that are wanted', () => {
     const calls = [call('+491', 0, 10), call('+492', 0, 10), call('+1', 0, 10)];
-    expect(maxConcurrent(calls, (number) => number.startsWith('+49'))).toBe(2);
+    expect(maxConcurrent(calls, { wanted: (number) => number.startsWith('+49') })).toBe(2);
   });
 });

@@ -140,6 +140,7 @@ CREATE TABLE attempts (
   -- From FastAGI /hangup.
   hangup_at timestamptz,
   hangup_cause integer,
+  -- 0: a SIP channel that never got a response; null: not SIP.
   sip_status integer,
   dial_status text,
   hung_up_by text CONSTRAINT hung_up_by CHECK (hung_up_by IN ('callee', 'campanile', 'pbx')),

@@ -1,0 +1,23 @@
+import { parseArgs } from 'node:util';
+import { benchCalls } from './calls.js';
+import { startGround } from './line.js';
+
+const BENCHES = { calls: benchCalls };
+
+const { positionals } = parseArgs({ allowPositionals: true });
+const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
+let kept = true;
+for (const name of names) {
+  const bench = BENCHES[name as keyof typeof BENCHES];
+  if (!bench) {
+    console.error(`no benchmark "${name}": there are ${Object.keys(BENCHES).join(', ')}`);
+    process.exit(2);
+  }
+  const ground = await startGround();
+  try {
+    kept = (await bench(ground)) && kept;
+  } finally {
+    await ground.stop();
+  }
+}
+process.exitCode = kept ? 0 : 1;

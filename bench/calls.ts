@@ -1,0 +1,103 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../src/lab/ports.js';
+import { insertBenchCampaign } from './campaign.js';
+import { type BenchLine, type Child, type Ground, median, startBenchLine, startChild } from './line.js';
+
+const PORTS = 60;
+const WARM_UP_MS = 4000;
+const WINDOW_MS = 15_000;
+const SAMPLE_MS = 50;
+const ROUNDS = 3;
+
+interface Window {
+  callsPerSecond: number;
+  /** Files in outgoing/ as a part of the ports, the mean of samples. */
+  utilisation: number;
+}
+
+/** What the far end saw and how full outgoing/ was, for as long as one contestant runs. */
+async function measure(line: BenchLine, start: () => Promise<Child>): Promise<Window> {
+  const contestant = await start();
+  await sleep(WARM_UP_MS);
+  const from = Date.now();
+  const samples: number[] = [];
+  while (Date.now() - from < WINDOW_MS) {
+    const files = await readdir(join(line.asterisk.spoolDir, 'outgoing'));
+    samples.push(files.filter((name) => name.endsWith('.call')).length);
+    await sleep(SAMPLE_MS);
+  }
+  const to = Date.now();
+  await contestant.stop();
+  await untilQuiet(line);
+  const ended = (await line.farEnd.calls()).filter(
+    (c) => c.endedAt !== null && c.endedAt >= from && c.endedAt < to,
+  );
+  const mean = samples.reduce((sum, n) => sum + n, 0) / samples.length;
+  return { callsPerSecond: (ended.length * 1000) / (to - from), utilisation: mean / PORTS };
+}
+
+/** The next contestant begins with no calls up. */
+async function untilQuiet(line: BenchLine): Promise<void> {
+  while ((await readdir(join(line.asterisk.spoolDir, 'outgoing'))).length > 0) await sleep(100);
+}
+
+/** Calls per second of Campanile and of the bare script in turn, `ROUNDS` times each, with calls that end in `code`. */
+async function compare(ground: Ground, line: BenchLine, code: string, perSecondAtMost: number) {
+  const { asterisk } = line;
+  const agiPort = await freePort('tcp');
+  const bare = () =>
+    startChild('bench/bare.js', [asterisk.spoolDir, `${PORTS}`, code, `${asterisk.uid}`, `${asterisk.gid}`]);
+  const campanile = () =>
+    startChild('src/cli/campanile.js', ['serve', '--role', 'node'], {
+      DATABASE_URL: ground.url,
+      CAMPANILE_DATA: join(ground.dir, 'data'),
+      CAMPANILE_AGI_LISTEN: `127.0.0.1:${agiPort}`,
+      CAMPANILE_SPOOL: asterisk.spoolDir,
+      CAMPANILE_ASTERISK_RUN: asterisk.runDir,
+      CAMPANILE_SPOOL_OWNER: `${asterisk.uid}:${asterisk.gid}`,
+      CAMPANILE_NODE_PORTS: `${PORTS}`,
+      CAMPANILE_LOG_LEVEL: 'error',
+      CAMPANILE_STOP_GRACE: '5s',
+    });
+  const contacts = Math.ceil((perSecondAtMost * (WINDOW_MS + WARM_UP_MS + 10_000)) / 1000) * ROUNDS;
+  const campaign = await insertBenchCampaign(ground.pool, { ports: PORTS, contacts, code, seconds: 3 });
+  const rounds: { bare: Window; campanile: Window }[] = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    rounds.push({ bare: await measure(line, bare), campanile: await measure(line, campanile) });
+  }
+  await ground.pool.query("UPDATE campaigns SET status = 'cancelled' WHERE id = $1", [campaign]);
+  return rounds;
+}
+
+function report(title: string, rounds: { bare: Window; campanile: Window }[], limit: number): boolean {
+  const ratio = median(rounds.map((r) => r.campanile.callsPerSecond / r.bare.callsPerSecond));
+  console.log(`\n${title}, ${PORTS} ports, ${rounds.length} rounds of ${WINDOW_MS / 1000} s in turn`);
+  for (const { bare, campanile } of rounds) {
+    console.log(
+      `  bare script ${bare.callsPerSecond.toFixed(1)}/s (${(bare.utilisation * 100).toFixed(1)} % of ports)` +
+        `   campanile ${campanile.callsPerSecond.toFixed(1)}/s (${(campanile.utilisation * 100).toFixed(1)} %)` +
+        `   ratio ${(campanile.callsPerSecond / bare.callsPerSecond).toFixed(3)}`,
+    );
+  }
+  console.log(`  median ratio ${ratio.toFixed(3)}, limit ${limit}: ${ratio >= limit ? 'kept' : 'NOT KEPT'}`);
+  return ratio >= limit;
+}
+
+/** Calls per second and port utilisation against a bare script: same Asterisk, same far end, one run. */
+export async function benchCalls(ground: Ground): Promise<boolean> {
+  const line = await startBenchLine(ground.dir);
+  try {
+    const answered = await compare(ground, line, '201', 90);
+    const answeredKept = report('Answered calls of 0.7 s', answered, 0.9);
+    const used = median(answered.map((r) => r.campanile.utilisation));
+    console.log(
+      `  median port utilisation ${(used * 100).toFixed(1)} %, limit 97: ${used >= 0.97 ? 'kept' : 'NOT KEPT'}`,
+    );
+    const busyKept = report('Busy calls', await compare(ground, line, '486', 500), 0.7);
+    return answeredKept && used >= 0.97 && busyKept;
+  } finally {
+    await line.stop();
+  }
+}
