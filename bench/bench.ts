@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import { benchCalls } from './calls.js';
+import { benchClaim } from './claim.js';
 import { startGround } from './line.js';
 
-const BENCHES = { calls: benchCalls };
+const BENCHES = { calls: benchCalls, claim: benchClaim };
 
 const { positionals } = parseArgs({ allowPositionals: true });
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);

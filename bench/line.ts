@@ -36,7 +36,7 @@ export async function startGround(): Promise<Ground> {
   shutdown.add(() => rm(dir, { recursive: true, force: true }));
   const log = createLog('error');
   const database = await openDatabase(loadConfig({ CAMPANILE_DATA: join(dir, 'data') }), log);
-  shutdown.add(database.stop);
+  shutdown.add(() => database.stop());
   const pool = createPool(database.url, log, { statementSeconds: 600 });
   shutdown.add(() => pool.end());
   return { dir, url: database.url, pool, stop: shutdown.stop };
@@ -59,7 +59,7 @@ export async function startBenchLine(dir: string): Promise<BenchLine> {
   if (note) console.log(note);
   const shutdown = createShutdown();
   const farEnd = await startFarEnd({ image, dir: join(dir, 'far-end'), port: await freePort('udp') });
-  shutdown.add(farEnd.stop);
+  shutdown.add(() => farEnd.stop());
   const asterisk = await startAsterisk({
     image,
     dir: join(dir, 'asterisk'),
@@ -68,7 +68,7 @@ export async function startBenchLine(dir: string): Promise<BenchLine> {
     includes: [join(packageRoot, 'dialplan', 'campanile.conf')],
     extraExtensions: '[bare]\nexten => s,1,Playback(demo-congrats)\nexten => failed,1,Hangup()\n',
   });
-  shutdown.add(asterisk.stop);
+  shutdown.add(() => asterisk.stop());
   return { asterisk, farEnd, stop: shutdown.stop };
 }
 

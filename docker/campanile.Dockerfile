@@ -1,0 +1,7 @@
+FROM node:22-bookworm-slim
+RUN groupadd --gid 5060 asterisk && useradd --uid 5060 --gid asterisk --create-home asterisk
+WORKDIR /opt/campanile
+COPY . .
+RUN node scripts/ready.mjs
+USER asterisk
+CMD ["node", "dist/src/cli/campanile.js", "serve"]
