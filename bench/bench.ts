@@ -5,7 +5,11 @@ import { startGround } from './line.js';
 
 const BENCHES = { calls: benchCalls, claim: benchClaim };
 
-const { positionals } = parseArgs({ allowPositionals: true });
+// npm run bench [-- calls|claim] [-- --rounds N]
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '3' } },
+});
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
 let kept = true;
 for (const name of names) {
@@ -16,7 +20,7 @@ for (const name of names) {
   }
   const ground = await startGround();
   try {
-    kept = (await bench(ground)) && kept;
+    kept = (await bench(ground, Number(values.rounds))) && kept;
   } finally {
     await ground.stop();
   }

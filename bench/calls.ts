@@ -9,7 +9,6 @@ const PORTS = 60;
 const WARM_UP_MS = 4000;
 const WINDOW_MS = 15_000;
 const SAMPLE_MS = 50;
-const ROUNDS = 3;
 
 interface Window {
   callsPerSecond: number;
@@ -43,8 +42,14 @@ async function untilQuiet(line: BenchLine): Promise<void> {
   while ((await readdir(join(line.asterisk.spoolDir, 'outgoing'))).length > 0) await sleep(100);
 }
 
-/** Calls per second of Campanile and of the bare script in turn, `ROUNDS` times each, with calls that end in `code`. */
-async function compare(ground: Ground, line: BenchLine, code: string, perSecondAtMost: number) {
+/** Calls per second of Campanile and of the bare script in turn, `times` each, with calls that end in `code`. */
+async function compare(
+  ground: Ground,
+  line: BenchLine,
+  code: string,
+  perSecondAtMost: number,
+  times: number,
+) {
   const { asterisk } = line;
   const agiPort = await freePort('tcp');
   const bare = () =>
@@ -61,10 +66,10 @@ async function compare(ground: Ground, line: BenchLine, code: string, perSecondA
       CAMPANILE_LOG_LEVEL: 'error',
       CAMPANILE_STOP_GRACE: '5s',
     });
-  const contacts = Math.ceil((perSecondAtMost * (WINDOW_MS + WARM_UP_MS + 10_000)) / 1000) * ROUNDS;
+  const contacts = Math.ceil((perSecondAtMost * (WINDOW_MS + WARM_UP_MS + 10_000)) / 1000) * times;
   const campaign = await insertBenchCampaign(ground.pool, { ports: PORTS, contacts, code, seconds: 3 });
   const rounds: { bare: Window; campanile: Window }[] = [];
-  for (let i = 0; i < ROUNDS; i++) {
+  for (let i = 0; i < times; i++) {
     rounds.push({ bare: await measure(line, bare), campanile: await measure(line, campanile) });
   }
   await ground.pool.query("UPDATE campaigns SET status = 'cancelled' WHERE id = $1", [campaign]);
@@ -86,16 +91,16 @@ function report(title: string, rounds: { bare: Window; campanile: Window }[], li
 }
 
 /** Calls per second and port utilisation against a bare script: same Asterisk, same far end, one run. */
-export async function benchCalls(ground: Ground): Promise<boolean> {
+export async function benchCalls(ground: Ground, times: number): Promise<boolean> {
   const line = await startBenchLine(ground.dir);
   try {
-    const answered = await compare(ground, line, '201', 90);
+    const answered = await compare(ground, line, '201', 90, times);
     const answeredKept = report('Answered calls of 0.7 s', answered, 0.9);
     const used = median(answered.map((r) => r.campanile.utilisation));
     console.log(
       `  median port utilisation ${(used * 100).toFixed(1)} %, limit 97: ${used >= 0.97 ? 'kept' : 'NOT KEPT'}`,
     );
-    const busyKept = report('Busy calls', await compare(ground, line, '486', 500), 0.7);
+    const busyKept = report('Busy calls', await compare(ground, line, '486', 500, times), 0.7);
     return answeredKept && used >= 0.97 && busyKept;
   } finally {
     await line.stop();

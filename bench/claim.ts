@@ -10,7 +10,6 @@ const FEW = 1_000;
 const MANY = 1_000_000;
 const WARM_UP_MS = 3000;
 const WINDOW_MS = 10_000;
-const ROUNDS = 3;
 
 /**
  * A campaign of `contacts` that are all due, and stay so: each is busy and due again at once, behind all others. So the
@@ -61,7 +60,7 @@ async function setStatus(ground: Ground, campaign: string, status: string): Prom
 }
 
 /** Claim and finish against the sandbox PBX, with few and with many contacts due. */
-export async function benchClaim(ground: Ground): Promise<boolean> {
+export async function benchClaim(ground: Ground, times: number): Promise<boolean> {
   const spool = join(ground.dir, 'spool');
   const run = join(ground.dir, 'run');
   await mkdir(join(spool, 'outgoing'), { recursive: true });
@@ -90,7 +89,7 @@ export async function benchClaim(ground: Ground): Promise<boolean> {
   });
   const rounds: { few: number; many: number }[] = [];
   try {
-    for (let i = 0; i < ROUNDS; i++)
+    for (let i = 0; i < times; i++)
       rounds.push({ few: await measure(ground, few), many: await measure(ground, many) });
   } finally {
     await campanile.stop();
@@ -98,7 +97,7 @@ export async function benchClaim(ground: Ground): Promise<boolean> {
   }
   const ratio = median(rounds.map((r) => r.many / r.few));
   console.log(
-    `\nClaim and finish against the sandbox PBX, ${PORTS} ports, ${ROUNDS} rounds of ${WINDOW_MS / 1000} s in turn`,
+    `\nClaim and finish against the sandbox PBX, ${PORTS} ports, ${times} rounds of ${WINDOW_MS / 1000} s in turn`,
   );
   for (const { few, many } of rounds) {
     console.log(

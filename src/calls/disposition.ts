@@ -94,10 +94,10 @@ const BY_DIAL_STATUS: Record<string, Disposition> = {
  * | SIP 401, 407: the trunk's credentials were not taken | unreachable |
  * | SIP 500, 502, 503, 504, 580 | congestion |
  * | SIP 0: not one response came from the trunk | unreachable |
- * | SIP 3xx: Asterisk does not follow a redirect of a call it originates | failed |
+ * | SIP 3xx: a redirect to where the PBX has no way; it may hang up before it has written the 3xx down (SIP 0) | unreachable |
  * | any other final SIP status | by Q.850 cause, else failed |
  * | no SIP answer: Q.850 1 2 22 28 / 17 / 16 18 19 20 / 21 / 34 to 47 / 3 27 | invalid_number / busy / no_answer / rejected / congestion / unreachable |
- * | neither: DIALSTATUS | as it says; CHANUNAVAIL is unreachable |
+ * | neither, where cause 16 of the `Hangup()` after a `Dial()` is none: DIALSTATUS | as it says; CHANUNAVAIL is unreachable |
  * | none of these | failed |
  */
 export function dispositionOf(outcome: CallOutcome): Disposition {
@@ -107,12 +107,12 @@ export function dispositionOf(outcome: CallOutcome): Disposition {
   if (!outcome.sawChannel) return archiveStatus === 'Expired' ? 'unreachable' : 'failed';
   const byCause = hangupCause === null ? undefined : BY_CAUSE[hangupCause];
   if (sipStatus !== null) {
-    if (sipStatus === 0) return 'unreachable';
+    if (sipStatus === 0 || (sipStatus >= 300 && sipStatus < 400)) return 'unreachable';
     if (sipStatus < 200) return 'no_answer';
-    if (sipStatus >= 300 && sipStatus < 400) return 'failed';
     return BY_SIP_STATUS[sipStatus] ?? byCause ?? 'failed';
   }
-  if (byCause) return byCause;
+  // After a Dial() that failed, cause 16 is that of the Hangup() behind it.
+  if (byCause && !(hangupCause === 16 && dialStatus !== null)) return byCause;
   if (dialStatus !== null) return BY_DIAL_STATUS[dialStatus] ?? 'failed';
   return 'failed';
 }

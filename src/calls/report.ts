@@ -16,26 +16,39 @@ export interface HangupReport {
 
 /**
  * Reads the values that `[campanile-hangup]` of `dialplan/campanile.conf` passes, in its order: HANGUPCAUSE, the SIP
- * status, DIALSTATUS, the far channel's name, CHANNEL(hangupsource), CDR(duration,f), CDR(billsec,f). A value that is
+ * status, DIALSTATUS, the far channel's name, CHANNEL(hangupsource), seconds in all, CDR(billsec,f). A value that is
  * missing or not what it should be becomes null or 0: the rest of the report still counts.
  */
 export function parseReport(values: readonly (string | undefined)[]): HangupReport {
   const [cause, sip, dialStatus, channel, source, duration, billed] = values;
   const total = decimal(duration);
   const talk = Math.min(decimal(billed), total);
+  const sipStatus = integer(sip) ?? (/^(PJ)?SIP\//.test(channel ?? '') ? 0 : null);
   return {
     hangupCause: integer(cause),
-    sipStatus: integer(sip) ?? (/^(PJ)?SIP\//.test(channel ?? '') ? 0 : null),
+    sipStatus,
     dialStatus: dialStatus && /^[A-Z]{1,16}$/.test(dialStatus) ? dialStatus : null,
-    hungUpBy: hungUpBy(channel ?? '', source ?? ''),
+    hungUpBy: hungUpBy({ channel, source, sipStatus, answered: talk > 0, routed: Boolean(dialStatus) }),
     ringSeconds: Math.max(0, total - talk),
     talkSeconds: talk,
   };
 }
 
-function hungUpBy(channel: string, source: string): HungUpBy {
-  if (source !== '' && source === channel) return 'callee';
-  return source.startsWith('dialplan') ? 'campanile' : 'pbx';
+/**
+ * The hangup source is the channel or application that hung up. The half of a routed call that reports has none when
+ * the other half hung up, where our dialplan is; after a refusal it is the admin's dialplan that hangs up.
+ */
+function hungUpBy(call: {
+  channel: string | undefined;
+  source: string | undefined;
+  sipStatus: number | null;
+  answered: boolean;
+  routed: boolean;
+}): HungUpBy {
+  const { channel, source = '', sipStatus, answered, routed } = call;
+  if ((source !== '' && source === channel) || (sipStatus ?? 0) >= 300) return 'callee';
+  const ours = source.startsWith('dialplan') || (routed && source === '');
+  return answered && ours ? 'campanile' : 'pbx';
 }
 
 function integer(text: string | undefined): number | null {

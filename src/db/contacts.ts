@@ -36,7 +36,8 @@ export async function lockUploads(tx: Tx, tenantId: string, campaignId: string):
  * Adds contacts that the campaign does not have yet and returns how many those were.
  *
  * It is one statement however many they are: the trigger that counts them locks the campaign when the statement ends,
- * so every further one would run while claims and endings of that campaign's calls wait for it.
+ * so every further one would run while claims and endings of that campaign's calls wait for it. They go as JSON
+ * because pg takes five times as long to write arrays, and nothing else runs in this process meanwhile.
  */
 export async function insertContacts(
   tx: Tx,
@@ -46,15 +47,9 @@ export async function insertContacts(
 ): Promise<number> {
   const { rowCount } = await tx.query(
     `INSERT INTO contacts (tenant_id, id, campaign_id, number, fields)
-      SELECT $1, id, $2, number, fields::jsonb FROM unnest($3::uuid[], $4::text[], $5::text[]) AS c(id, number, fields)
+      SELECT $1, id, $2, number, fields FROM json_to_recordset($3::json) AS c(id uuid, number text, fields jsonb)
       ON CONFLICT (tenant_id, campaign_id, number) DO NOTHING`,
-    [
-      tenantId,
-      campaignId,
-      contacts.map((c) => c.id),
-      contacts.map((c) => c.number),
-      contacts.map((c) => JSON.stringify(c.fields)),
-    ],
+    [tenantId, campaignId, JSON.stringify(contacts)],
   );
   return rowCount ?? 0;
 }
@@ -80,11 +75,24 @@ export async function listContacts(
   return rows;
 }
 
-/** Cancels the contacts that wait for a call, first or next; calls that are up end by themselves. */
-export async function cancelContacts(tx: Tx, tenantId: string, campaignId: string): Promise<void> {
-  await tx.query(
-    `UPDATE contacts SET state = 'cancelled', updated_at = statement_timestamp()
-      WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('pending', 'retrying')`,
-    [tenantId, campaignId],
+/**
+ * Cancels up to `most` of the contacts that wait for a call, first or next, and returns how many those were; calls
+ * that are up end by themselves. The campaign must be locked.
+ */
+export async function cancelContacts(
+  tx: Tx,
+  tenantId: string,
+  campaignId: string,
+  most: number,
+): Promise<number> {
+  const { rowCount } = await tx.query(
+    `WITH waiting AS MATERIALIZED (
+        SELECT id FROM contacts
+        WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('pending', 'retrying') LIMIT $3
+      )
+      UPDATE contacts c SET state = 'cancelled', updated_at = statement_timestamp()
+      FROM waiting w WHERE c.tenant_id = $1 AND c.id = w.id`,
+    [tenantId, campaignId, most],
   );
+  return rowCount ?? 0;
 }

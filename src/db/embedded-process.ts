@@ -87,33 +87,32 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
   }
 }
 
+/** Shuts the folder's server down, if there is one, and waits until it is gone. */
+export async function shutDown(folder: Folder, log: Logger): Promise<void> {
+  const server = await findServer(folder);
+  if (server) await endServer(server.pid, async () => !(await isServer(server.pid, folder)), log);
+}
+
 const fastShutdownMilliseconds = 60_000;
 
 /**
- * Shuts the folder's server down and waits until it is gone. Fast shutdown; an immediate one, which costs the next
- * start a recovery but loses nothing, when that takes long.
+ * Ends the server process `pid` and waits until `isGone`. Fast shutdown; an immediate one, which costs the next start
+ * a recovery but loses nothing, when that takes long.
  */
-export async function shutDown(folder: Folder, log: Logger): Promise<void> {
-  const server = await findServer(folder);
-  if (!server) return;
-  signal(server.pid, 'SIGINT');
-  if (await isGoneWithin(server.pid, folder, fastShutdownMilliseconds)) return;
-  log.warn({ pid: server.pid }, 'the embedded Postgres takes too long to stop, ending it at once');
-  signal(server.pid, 'SIGQUIT');
-  if (await isGoneWithin(server.pid, folder, fastShutdownMilliseconds)) return;
+export async function endServer(pid: number, isGone: () => Promise<boolean>, log: Logger): Promise<void> {
+  for (const name of ['SIGINT', 'SIGQUIT'] as const) {
+    if (pid > 1) signal(pid, name);
+    const deadline = Date.now() + fastShutdownMilliseconds;
+    while (Date.now() < deadline) {
+      if (await isGone()) return;
+      await sleep(10);
+    }
+    log.warn({ pid, signal: name }, 'the embedded Postgres takes too long to stop');
+  }
   throw new CampanileError(
     'embedded_postgres_failed',
-    `the embedded Postgres (process ${server.pid}) does not stop`,
+    `the embedded Postgres (process ${pid}) does not stop`,
   );
-}
-
-async function isGoneWithin(pid: number, folder: Folder, milliseconds: number): Promise<boolean> {
-  const deadline = Date.now() + milliseconds;
-  while (await isServer(pid, folder)) {
-    if (Date.now() > deadline) return false;
-    await sleep(10);
-  }
-  return true;
 }
 
 /** What a client connects to. A socket's directory stands in the place of the host, percent-encoded. */

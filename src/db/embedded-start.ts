@@ -9,12 +9,12 @@ import { type Folder, writeSettings } from './embedded-cluster.js';
 import { lockFile } from './embedded-lock.js';
 import {
   answers,
+  endServer,
   endStrayBackends,
   findServer,
   type RunningServer,
   readLogTail,
   removeStaleFiles,
-  shutDown,
   urlOf,
 } from './embedded-process.js';
 import { plainEnvironment } from './embedded-user.js';
@@ -38,17 +38,16 @@ interface Address {
 
 /** sun_path holds 108 bytes with the final zero (unix(7)). */
 const longestSocketPath = 107;
-const refuses = 'embedded_postgres_refuses';
 const pollMilliseconds = 25;
-/** Crash recovery replays at most max_wal_size, which takes a slow disk a minute or two. */
-const patienceMilliseconds = 10 * 60_000;
+/** How long a server may call itself ready without answering. */
+const patienceMilliseconds = 60_000;
 /** Five seconds of attempts in all: what is left of a killed server goes within one. */
 const mostAttempts = 10;
 
 /**
  * Brings a server up on the folder: adopts the one that runs, else starts one, and resolves when it answers. Only
- * with the folder's start lock held. Throws with the end of the server's log when there is no way, or when `abort`
- * fires; a server that is still recovering then goes on, and a later start adopts it.
+ * with the folder's start lock held. Recovery after a crash may take its time. Throws with the end of the server's log
+ * when there is no way, and when `abort` fires; a server that it started is then gone.
  */
 export async function bringUp(launch: Launch, abort: AbortSignal): Promise<RunningServer> {
   const { folder, log } = launch;
@@ -57,10 +56,10 @@ export async function bringUp(launch: Launch, abort: AbortSignal): Promise<Runni
     const wasRunning = (await findServer(folder)) !== null;
     const isFree = wasRunning || (await clearAway(folder));
     if (isFree) {
-      const hasEnded = wasRunning ? () => true : await spawnServer(launch);
-      const server = await untilAnswering(launch, hasEnded, abort).catch(async (error: unknown) => {
-        const isOurs = !wasRunning && error instanceof CampanileError && error.code === refuses;
-        if (isOurs) await shutDown(folder, log);
+      const spawned = wasRunning ? null : await spawnServer(launch);
+      const server = await untilAnswering(launch, spawned, abort).catch(async (error: unknown) => {
+        // It may not have got as far as its postmaster.pid, so nobody else could find and stop it.
+        if (spawned) await endServer(spawned.pid, async () => spawned.hasEnded, log);
         throw error;
       });
       if (server) return server;
@@ -90,7 +89,11 @@ async function clearAway(folder: Folder): Promise<boolean> {
 
 /** Whether the next attempt may well succeed, by what the server said when it gave up. */
 function mayPass(tail: string, { port }: Launch): boolean {
-  if (/pre-existing shared memory block|lock file "[^"]*" already exists/.test(tail)) return true;
+  if (
+    /pre-existing shared memory block|lock file "[^"]*" already exists|server lock already held/.test(tail)
+  ) {
+    return true;
+  }
   return port === null && tail.includes('Address already in use');
 }
 
@@ -106,39 +109,49 @@ function failure(folder: Folder, tail: string): CampanileError {
   return new CampanileError('embedded_postgres_failed', message);
 }
 
-/** Waits until the folder's server answers; null when it is gone, or never came and `hasEnded`. */
+/** Waits until the folder's server answers; null when it is gone, or the one that we spawned never came. */
 async function untilAnswering(
   { folder, password }: Launch,
-  hasEnded: () => boolean,
+  spawned: Spawned | null,
   abort: AbortSignal,
 ): Promise<RunningServer | null> {
-  const deadline = Date.now() + patienceMilliseconds;
-  while (Date.now() < deadline) {
+  let readySince = Number.POSITIVE_INFINITY;
+  while (Date.now() - readySince < patienceMilliseconds) {
     abort.throwIfAborted();
     // Asked first: a server that ends in between must not be taken for one that has yet to come.
-    const ended = hasEnded();
+    const isOver = spawned?.hasEnded ?? true;
     const server = await findServer(folder);
-    if (!server && ended) return null;
+    if (!server && isOver) return null;
     if (server?.ready) {
+      readySince = Math.min(readySince, Date.now());
       const answer = await answers(urlOf(server, password));
       if (answer === 'yes') return server;
-      if (answer instanceof Error) {
-        const message =
-          `the Postgres that runs in ${folder.data} refuses us: ${answer.message}; ` +
-          `the password it was made with belongs into ${folder.password}`;
-        throw new CampanileError(refuses, message, { cause: answer });
-      }
+      if (answer instanceof Error) throw refusal(folder, answer);
     }
     await sleep(pollMilliseconds, undefined, { signal: abort });
   }
   throw failure(folder, await readLogTail(folder.log, 0));
 }
 
-/** Takes the server lock for the server and all processes it ever forks, which inherit it as file 3. */
-const lockAndStart = 'command -v flock >/dev/null && { flock -n 3 || exit 1; }; exec "$@"';
+function refusal(folder: Folder, cause: Error): CampanileError {
+  const message =
+    `the Postgres that runs in ${folder.data} refuses us: ${cause.message}; ` +
+    `the password it was made with belongs into ${folder.password}`;
+  return new CampanileError('embedded_postgres_refuses', message, { cause });
+}
 
-/** Starts a server that outlives us, and returns whether it has ended since. */
-async function spawnServer(launch: Launch): Promise<() => boolean> {
+/** A server process that we started, which may still be on its way to its postmaster.pid. */
+interface Spawned {
+  pid: number;
+  hasEnded: boolean;
+}
+
+/** Takes the server lock for the server and all processes it ever forks, which inherit it as file 3. */
+const lockAndStart =
+  'command -v flock >/dev/null && { flock -n 3 || { echo "server lock already held"; exit 1; }; }; exec "$@"';
+
+/** Starts a server that outlives us. */
+async function spawnServer(launch: Launch): Promise<Spawned> {
   const { folder, bin } = launch;
   await writeSettings(folder, launch.settings);
   const { port, socketDir } = await chooseAddress(launch);
@@ -158,12 +171,12 @@ async function spawnServer(launch: Launch): Promise<() => boolean> {
       detached: true,
       stdio: ['ignore', log.fd, log.fd, lock.fd],
     });
-    let ended = false;
+    const spawned = { pid: child.pid ?? 0, hasEnded: false };
     const onEnd = () => {
-      ended = true;
+      spawned.hasEnded = true;
     };
     child.once('error', onEnd).once('exit', onEnd).unref();
-    return () => ended;
+    return spawned;
   } finally {
     await log.close();
     await lock.close();

@@ -11,6 +11,8 @@ export interface Ending {
   archiveStatus: ArchiveStatus | null;
   /** Decides where nothing needs to be concluded: the file was lost or taken back, or could not be written. */
   as?: 'lost' | 'cancelled' | 'failed';
+  /** The hangup handler may be at work yet: without its report the attempt is left open this time. */
+  reportMayCome?: boolean;
 }
 
 /** An attempt that `finishAttempts` ended just now. */
@@ -64,9 +66,12 @@ export async function finishAttempts(pool: Pool, endings: readonly Ending[]): Pr
     const campaigns = await lockCampaigns(tx, keys);
     if (campaigns.size === 0) return [];
     const attempts = await lockOpenAttempts(tx, keys);
-    const decisions = attempts.map((attempt) =>
-      decide(attempt, byCall.get(`${attempt.tenant_id}.${attempt.id}`)!, campaigns.get(attempt.campaign_id)!),
-    );
+    const decisions = attempts.flatMap((attempt) => {
+      const ending = byCall.get(`${attempt.tenant_id}.${attempt.id}`)!;
+      if (ending.reportMayCome && attempt.hangup_at === null) return [];
+      return decide(attempt, ending, campaigns.get(attempt.campaign_id)!);
+    });
+    if (decisions.length === 0) return [];
     await endAttempts(tx, decisions);
     await moveContacts(tx, decisions);
     await completeCampaigns(tx, [...campaigns.keys()]);

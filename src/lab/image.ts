@@ -28,6 +28,8 @@ export interface ImageOptions {
   cacheDir: string;
   /** Gets what debootstrap says, a line at a time. */
   log: (line: string) => void;
+  /** Ends the making of an image, and removes what is there of it. */
+  signal?: AbortSignal;
 }
 
 // Part of the image's name: a changed list makes a new image.
@@ -41,7 +43,7 @@ const DESCRIPTION = 'campanile-image.json';
  * directory that the next build removes. Throws a CampanileError with debootstrap's last lines when it cannot be made.
  */
 export async function ensureImage(options: ImageOptions): Promise<Image> {
-  const { suite, cacheDir, log } = options;
+  const { suite, cacheDir, log, signal } = options;
   const root = join(cacheDir, `asterisk-${suite}-${RECIPE}`);
   const ready = await readImage(root);
   if (ready) return ready;
@@ -54,7 +56,7 @@ export async function ensureImage(options: ImageOptions): Promise<Image> {
   });
   return withFileLock(
     `${root}.lock`,
-    async () => (await readImage(root)) ?? buildImage(root, suite, log),
+    async () => (await readImage(root)) ?? buildImage(root, suite, log, signal),
     () => log(`another process is making the ${suite} image; waiting for it`),
   );
 }
@@ -71,6 +73,7 @@ export async function ensureAsterisk(
   try {
     return { image: await ensureImage({ ...options, suite: 'sid' }), note: null };
   } catch (error) {
+    options.signal?.throwIfAborted();
     const image = await ensureImage({ ...options, suite: 'bullseye' });
     const note = `Asterisk 22 could not be installed from Debian sid (${messageOf(error)}); using ${image.version} of bullseye`;
     return { image, note };
@@ -88,7 +91,12 @@ export function canHaveAsterisk(): string | null {
   return `mounting is not allowed here (${why}): a container needs --privileged, or the capability SYS_ADMIN`;
 }
 
-async function buildImage(root: string, suite: Suite, log: (line: string) => void): Promise<Image> {
+async function buildImage(
+  root: string,
+  suite: Suite,
+  log: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<Image> {
   await removeLeftovers(root);
   await ensureDebootstrap(log);
   const building = await mkdtemp(`${root}.building-`);
@@ -110,6 +118,7 @@ async function buildImage(root: string, suite: Suite, log: (line: string) => voi
     await runLogged(
       [...own, '--mount-proc', 'debootstrap', '--variant=minbase', include, suite, building],
       log,
+      signal,
     );
     await rm(join(building, 'var/cache/apt/archives'), { recursive: true, force: true });
     // bullseye comes without; an instance mounts its own over it.
@@ -172,11 +181,13 @@ async function readImage(root: string): Promise<Image | null> {
 async function runLogged(
   command: [string, ...string[]] | string[],
   log: (line: string) => void,
+  signal?: AbortSignal,
 ): Promise<void> {
   const [program, ...args] = command;
   const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
   const env = { ...process.env, PATH, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
-  const child = spawn(program!, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const abort = signal ? { signal, killSignal: 'SIGKILL' as const } : {};
+  const child = spawn(program!, args, { env, stdio: ['ignore', 'pipe', 'pipe'], ...abort });
   const last: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {

@@ -19,7 +19,7 @@ export interface FinishingOptions {
 /**
  * Ends calls, wherever it was learnt that they are over: the archive, the sweep or a start. Reports that the dialplan
  * left in files, because FastAGI could not be reached, are written down first. When this resolves all of the attempts
- * have ended, and their files may go.
+ * have ended, and their files may go; those whose report may yet come excepted.
  */
 export async function finishCalls(endings: readonly Ending[], options: FinishingOptions): Promise<void> {
   const { pool, node, spool, openCalls, log, onFreed } = options;
@@ -36,7 +36,8 @@ export async function finishCalls(endings: readonly Ending[], options: Finishing
     await noteCalls(pool, node, notes);
   }
   const finished = await finishAttempts(pool, endings);
-  openCalls.remove(callIds);
+  const ended = new Set(finished.map((f) => f.callId));
+  openCalls.remove(endings.filter((e) => !e.reportMayCome || ended.has(e.callId)).map((e) => e.callId));
   if (reports.size > 0) await removeReports(spool, [...reports.keys()]);
   for (const f of finished) log.debug({ call: f.callId, disposition: f.disposition }, 'call ended');
   if (finished.length > 0) onFreed();

@@ -22,6 +22,7 @@ import { createReconciler } from '../spool/reconciler.js';
 import type { Template } from '../spool/template.js';
 import { createArchiveWatcher } from '../spool/watcher.js';
 import { withdrawCancelledCalls } from './cancel-calls.js';
+import { createFinishArchived } from './finish-archived.js';
 import { finishCalls } from './finish-calls.js';
 import { createOpenCalls } from './open-calls.js';
 import { placeCalls } from './place-calls.js';
@@ -95,19 +96,12 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
         hangup: hangupScript({ admission, notes }),
       },
     });
+    const finishArchived = createFinishArchived({ db: pool, finish, dispose: (name) => watcher.dispose(name) });
     const watcher = createArchiveWatcher({
       spool,
       log,
       keepSeconds: config.keepFilesSeconds,
-      async onArchived(files) {
-        await finish(files.map((file) => ({ callId: file.callId, archiveStatus: file.status })));
-        const states = await findAttemptStates(
-          pool,
-          files.map((file) => file.callId),
-        );
-        const ended = files.filter((file) => states.get(file.callId)?.state === 'ended');
-        await Promise.all(ended.map((file) => watcher.dispose(file.name)));
-      },
+      onArchived: (files) => finishArchived(files),
     });
     const reconciler = createReconciler({
       spool,

@@ -3,7 +3,7 @@ import type { CallLog, SandboxCall } from './call-log.js';
 import type { CallOrder } from './call-order.js';
 import { causeOf, dialStatusOf } from './cause.js';
 import { Channel } from './channel.js';
-import { type Agi, type Dialled, runAnswered, runHangupHandler } from './dialplan.js';
+import { type Agi, type Answer, type Dialled, runAnswered, runHangupHandler } from './dialplan.js';
 import { type FarEndManners, type Manner, mannerOf } from './far-end.js';
 
 /** What a call needs of the PBX that makes it. */
@@ -48,7 +48,7 @@ function openChannel({ route, callerId, variables }: CallOrder, exchange: Exchan
   // The hangup handler of a routed call runs on the half that dials, ;2.
   const routed = route.by === 'dialplan' ? `Local/${route.number}@campanile-routed-${id};2` : '';
   const name = routed || trunk || `Local/s@campanile-doctor-${id};1`;
-  return new Channel({ name, calleeSource: trunk || name, callerId, variables, speed: exchange.speed });
+  return new Channel({ name, farName: trunk || name, callerId, variables, speed: exchange.speed });
 }
 
 function pushesHandler({ route, variables }: CallOrder): boolean {
@@ -58,31 +58,36 @@ function pushesHandler({ route, variables }: CallOrder): boolean {
 
 /** Dials and, when answered, runs the call to its end. */
 async function dial(channel: Channel, order: CallOrder, exchange: Exchange): Promise<Dialled> {
-  const { route, callerId } = order;
+  const { route } = order;
   if (route?.by === 'dialplan' && !exchange.isKnownTrunk(route.trunk)) {
     channel.hangUp('');
-    return { answered: false, sipStatus: null, cause: 0, dialStatus: 'CHANUNAVAIL' };
+    return { answered: false, sipStatus: null, cause: 0, dialStatus: 'CHANUNAVAIL', farName: '' };
   }
   const number = route && 'number' in route ? route.number : '';
-  const full = exchange.seen.upNow >= exchange.maxCalls;
-  const manner = route?.by === 'doctor' ? DOCTOR : mannerOf(number, exchange.manners);
-  const seen = exchange.seen.begin(number, callerId.number);
+  const manner = mannerOfCall(order, number, exchange);
+  const seen = exchange.seen.begin(number, order.callerId.number);
   try {
-    const dialled = await ring(channel, order, full ? { kind: 'refuses', sipStatus: 503 } : manner, seen);
-    if (dialled.answered) await talk(channel, order, exchange);
-    const dialStatus = route?.by === 'dialplan' ? dialled.dialStatus : '';
-    return { ...dialled, dialStatus, sipStatus: route?.by === 'doctor' ? null : dialled.sipStatus };
+    const answer = await ring(channel, order, manner, seen);
+    if (answer.answered) await talk(channel, order, exchange);
+    const dialStatus = route?.by === 'dialplan' ? answer.dialStatus : '';
+    const sipStatus = route?.by === 'doctor' ? null : answer.sipStatus;
+    return { ...answer, dialStatus, sipStatus, farName: channel.farName };
   } finally {
     exchange.seen.end(seen);
   }
 }
 
-async function ring(channel: Channel, order: CallOrder, manner: Manner, seen: SandboxCall): Promise<Dialled> {
+function mannerOfCall({ route }: CallOrder, number: string, exchange: Exchange): Manner {
+  if (exchange.seen.upNow >= exchange.maxCalls) return { kind: 'refuses', sipStatus: 503 };
+  return route?.by === 'doctor' ? DOCTOR : mannerOf(number, exchange.manners);
+}
+
+async function ring(channel: Channel, order: CallOrder, manner: Manner, seen: SandboxCall): Promise<Answer> {
   if (manner.kind === 'refuses') {
     const { sipStatus } = manner;
     const cause = causeOf(sipStatus);
     seen.finalStatus = sipStatus;
-    channel.hangUp(channel.calleeSource);
+    channel.hangUp(channel.farName);
     return { answered: false, sipStatus, cause, dialStatus: dialStatusOf(cause) };
   }
   const waitMs = order.waitTime * 1000;

@@ -1,5 +1,5 @@
 import type { Act } from './far-end.js';
-import { createTimeline, type Timeline } from './timeline.js';
+import { Timeline } from './timeline.js';
 
 /** What ended a wait: its time, a key that was waited for, the end of the call, or a command that FastAGI sent. */
 export type Waited = { by: 'time' | 'hangup' | 'command' } | { by: 'key'; key: string };
@@ -11,8 +11,8 @@ export const BY_DIALPLAN = 'dialplan/builtin';
 export class Channel {
   /** For example `PJSIP/trunk-0000002a`. */
   readonly name: string;
-  /** What CHANNEL(hangupsource) says when the callee hung up. */
-  readonly calleeSource: string;
+  /** The channel to the callee, which is another one on a routed call; CHANNEL(hangupsource) when the callee hangs up. */
+  readonly farName: string;
   readonly callerId: { name: string; number: string };
   readonly variables: Map<string, string>;
   /** Milliseconds of the channel's own time; null before. */
@@ -27,16 +27,16 @@ export class Channel {
 
   constructor(options: {
     name: string;
-    calleeSource: string;
+    farName: string;
     callerId: { name: string; number: string };
     variables: Map<string, string>;
     speed: number;
   }) {
     this.name = options.name;
-    this.calleeSource = options.calleeSource;
+    this.farName = options.farName;
     this.callerId = options.callerId;
     this.variables = options.variables;
-    this.#time = createTimeline(options.speed);
+    this.#time = new Timeline(options.speed);
   }
 
   /** Milliseconds since the call began. */
@@ -54,7 +54,7 @@ export class Channel {
         resolve(waited);
       };
       this.#waiter = { keys, end };
-      this.#time.idle(() => this.#waiter !== null);
+      this.#time.hurry();
     });
   }
 
@@ -63,7 +63,7 @@ export class Channel {
     for (const act of acts) {
       this.#time.after(act.afterMs, () => {
         if (act.does === 'press') this.press(act.key);
-        else this.hangUp(this.calleeSource);
+        else this.hangUp(this.farName);
       });
     }
   }
@@ -95,7 +95,9 @@ export class Channel {
 
   #endWait(waited: Waited): void {
     const waiter = this.#waiter;
+    if (!waiter) return;
     this.#waiter = null;
-    waiter?.end(waited);
+    this.#time.relax();
+    waiter.end(waited);
   }
 }

@@ -11,14 +11,20 @@ import { BY_DIALPLAN, type Channel } from './channel.js';
 /** Holds a FastAGI session on a channel; never rejects. */
 export type Agi = (channel: Channel, call: AgiCall) => Promise<AgiStatus>;
 
-/** How a call went, as its hangup handler sees it. `sipStatus` is null when the far end never said anything. */
-export interface Dialled {
+/** How the far end took a call. `sipStatus` is null when it never said anything. */
+export interface Answer {
   answered: boolean;
   sipStatus: number | null;
   /** HANGUPCAUSE */
   cause: number;
   /** DIALSTATUS; '' on a call that no `Dial()` made. */
   dialStatus: string;
+}
+
+/** How a call went, as its hangup handler sees it. */
+export interface Dialled extends Answer {
+  /** CAMPANILE_FAR: the channel to the callee, the one that Dial() made on a routed call; '' when it made none. */
+  farName: string;
 }
 
 /** As long as vm-goodbye. */
@@ -43,12 +49,11 @@ export async function runHangupHandler(
   if (channel.variables.get('CAMPANILE_HEARD') !== '1') leaveReport(channel, report, log);
 }
 
-function renderReport(channel: Channel, { sipStatus, cause, dialStatus }: Dialled): string {
+function renderReport(channel: Channel, { sipStatus, cause, dialStatus, farName }: Dialled): string {
   const duration = channel.now() / 1000;
   const billed = channel.answeredAt === null ? 0 : duration - channel.answeredAt / 1000;
-  const { name, hangupSource } = channel;
   const seconds = [duration.toFixed(6), billed.toFixed(6)];
-  return [cause, sipStatus ?? '', dialStatus, name, hangupSource, ...seconds].join('|');
+  return [cause, sipStatus ?? '', dialStatus, farName, channel.hangupSource, ...seconds].join('|');
 }
 
 /** `Set(FILE(...,,,al)=...)`: appends a line. Asterisk, too, only logs that it could not. */

@@ -9,15 +9,17 @@ import { type SandboxOptions, startSandboxPbx } from './pbx.js';
 //     [--ring-seconds N] [--known-trunk NAME]... [--unknown-trunk NAME]... [--max-calls N] [--call-log N]
 //     [--log-level LEVEL]
 //
-// It prints {"ready":true,"pid":...} on stdout when it takes calls, and {"calls":...,"maxConcurrent":...} when it was
-// stopped by SIGTERM or SIGINT. What cannot be read is a sentence on stderr and exit code 2.
+// It prints {"ready":true,"pid":...} on stdout when it takes calls, and when it was stopped by SIGTERM or SIGINT
+// {"calls":...,"maxConcurrent":...,"cpuSeconds":...}: what a benchmark on the same machine has to leave out of account.
+// What cannot be read is a sentence on stderr and exit code 2.
 
 try {
   const pbx = await startSandboxPbx(readOptions(process.argv.slice(2)));
   print({ ready: true, pid: process.pid });
   const stop = async () => {
     await pbx.stop();
-    print({ calls: pbx.total, maxConcurrent: pbx.maxConcurrent });
+    const { user, system } = process.cpuUsage();
+    print({ calls: pbx.total, maxConcurrent: pbx.maxConcurrent, cpuSeconds: (user + system) / 1e6 });
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => void stop());

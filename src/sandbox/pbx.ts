@@ -20,7 +20,7 @@ export interface SandboxOptions {
   answerSeconds?: number;
   /** Numbers ending in 202: seconds of ringing before the answer. 2 unless said otherwise. */
   ringSeconds?: number;
-  /** How many times as fast as real time all that is pretended goes: ringing, playing, talking, WaitTime. 1 by default. */
+  /** How many times as fast as real time all that is pretended goes: ringing, playing, WaitTime. 1 by default. */
   speed?: number;
   /** Nothing pretended takes any time. What would come first still comes first, and all of the protocol is spoken. */
   instant?: boolean;
@@ -117,6 +117,7 @@ export async function startSandboxPbx(options: SandboxOptions): Promise<SandboxP
     const tooLong = delay(STOP_MS, undefined, { signal: timer.signal }).catch(() => {});
     await Promise.race([Promise.all(running), tooLong]);
     timer.abort();
+    if (running.size > 0) log.warn({ calls: running.size }, 'stopped without the reports of some calls');
     freeze();
     announceEnd(runDir);
   }

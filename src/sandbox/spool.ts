@@ -66,11 +66,11 @@ export class Spool {
     mkdirSync(this.#outgoing, { recursive: true });
     this.#watcher = watch(this.#outgoing, (event, name) => {
       // A file that comes or goes is a 'rename'. Our own appends are the 'change's.
-      if (event === 'rename' && name !== null) this.#come(name);
+      if (event === 'rename' && name !== null) this.#try(() => this.#come(name));
     });
     this.#watcher.on('error', (err) => this.#options.log.error({ err }, 'cannot watch outgoing/'));
     // macOS may tell of nothing at all. The events are hints, the sweep finds whatever they missed.
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#sweeper = setInterval(() => this.#try(() => this.#sweep()), SWEEP_MS);
     this.#sweep();
   }
 
@@ -84,6 +84,15 @@ export class Spool {
   freeze(): void {
     this.#frozen = true;
     this.close();
+  }
+
+  /** Asterisk, too, only logs what it cannot do with a file. */
+  #try(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#options.log.error({ err: error }, `cannot serve the spool: ${messageOf(error)}`);
+    }
   }
 
   #sweep(): void {
@@ -147,7 +156,7 @@ export class Spool {
     order.retries += 1;
     const aborted = order.callingPid ? `\nAbortRetry: ${pid} ${order.retries} (${now})\n` : '';
     this.#append(file, order, `${aborted}\nStartRetry: ${pid} ${order.retries} (${due})\n`, due);
-    void call(order).then((answered) => this.#finish(name, order, answered));
+    void call(order).then((answered) => this.#try(() => this.#finish(name, order, answered)));
   }
 
   #read(file: number): string {
@@ -163,8 +172,10 @@ export class Spool {
 
   /** safe_append() in pbx_spool.c: the file's time becomes `time` plus RetryTime. */
   #append(file: number, { retryTime }: CallOrder, text: string, time: number): void {
-    writeSync(file, text);
-    futimesSync(file, time, time + retryTime);
+    this.#try(() => {
+      writeSync(file, text);
+      futimesSync(file, time, time + retryTime);
+    });
   }
 
   #finish(name: string, order: CallOrder, answered: boolean): void {

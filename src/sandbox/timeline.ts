@@ -1,78 +1,82 @@
+const MOST_TIMER_MS = 2 ** 31 - 1;
+
 /**
- * The time of one pretended call, in milliseconds since it began. It may run faster than the clock on the wall, and all
- * that is pretended (ringing, playing, talking, WaitTime) runs with it.
+ * The time of one pretended call, in milliseconds since it began. While the call waits for what is pretended (ringing,
+ * playing, talking, WaitTime) it runs `speed` times as fast as real time; Infinity is instant. While it waits for
+ * somebody real, such as the FastAGI server, it runs no faster than real time, and with instant waits not at all: what
+ * comes first is then the same on a slow machine.
  */
-export interface Timeline {
-  now(): number;
+export class Timeline {
+  readonly #fast: number;
+  readonly #slow: number;
+  #rate: number;
+  #then = 0;
+  #since = performance.now();
+  #events: { at: number; act: () => void }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(speed: number) {
+    this.#fast = speed;
+    this.#slow = speed === Number.POSITIVE_INFINITY ? 0 : Math.min(1, speed);
+    this.#rate = this.#slow;
+  }
+
+  now(): number {
+    if (this.#rate === 0 || this.#rate === Number.POSITIVE_INFINITY) return this.#then;
+    return this.#then + (performance.now() - this.#since) * this.#rate;
+  }
+
   /** Calls `act` in `ms`. Returns a function that takes it back. */
-  after(ms: number, act: () => void): () => void;
-  /** To be called when the call has nothing to do but wait for what was given to `after`, while `waiting` says so. */
-  idle(waiting: () => boolean): void;
+  after(ms: number, act: () => void): () => void {
+    const event = { at: this.now() + ms, act };
+    const later = this.#events.findIndex(({ at }) => at > event.at);
+    this.#events.splice(later < 0 ? this.#events.length : later, 0, event);
+    this.#arm();
+    return () => {
+      this.#events = this.#events.filter((other) => other !== event);
+      this.#arm();
+    };
+  }
+
+  /** The call begins to wait for what is pretended. */
+  hurry(): void {
+    this.#setRate(this.#fast);
+  }
+
+  /** It has ended to. */
+  relax(): void {
+    this.#setRate(this.#slow);
+  }
+
   /** Nothing given to `after` happens any more. */
-  stop(): void;
-}
+  stop(): void {
+    this.#events = [];
+    this.#arm();
+  }
 
-/** A timeline `speed` times as fast as real time. Infinity is instant: each thing waited for comes at once, in order. */
-export function createTimeline(speed: number): Timeline {
-  return speed === Number.POSITIVE_INFINITY ? instant() : scaled(speed);
-}
+  #setRate(rate: number): void {
+    this.#then = this.now();
+    this.#since = performance.now();
+    this.#rate = rate;
+    while (this.#rate === Number.POSITIVE_INFINITY && this.#events.length > 0) {
+      const next = this.#events.shift()!;
+      this.#then = next.at;
+      next.act();
+    }
+    this.#arm();
+  }
 
-function scaled(speed: number): Timeline {
-  const began = performance.now();
-  const timers = new Set<{ handle: NodeJS.Timeout }>();
-  return {
-    now: () => (performance.now() - began) * speed,
-    after(ms, act) {
-      const at = performance.now() + ms / speed;
-      const timer = { handle: setTimeout(fire, ms / speed) };
-      timers.add(timer);
-      function fire(): void {
-        // Node counts from the beginning of the turn of its loop in which a timer is set, and so may be early.
-        const left = at - performance.now();
-        if (left > 0) {
-          timer.handle = setTimeout(fire, left);
-          return;
-        }
-        timers.delete(timer);
-        act();
-      }
-      return () => {
-        clearTimeout(timer.handle);
-        timers.delete(timer);
-      };
-    },
-    idle() {},
-    stop() {
-      for (const { handle } of timers) clearTimeout(handle);
-      timers.clear();
-    },
-  };
-}
+  #arm(): void {
+    clearTimeout(this.#timer);
+    const next = this.#events[0];
+    if (!next || this.#rate === 0) return;
+    const ms = (next.at - this.now()) / this.#rate;
+    this.#timer = setTimeout(() => this.#fire(), Math.min(ms, MOST_TIMER_MS));
+  }
 
-/** Time that stands still but for waits: it jumps to the next event, so what comes first is what would come first. */
-function instant(): Timeline {
-  let now = 0;
-  let events: { at: number; act: () => void }[] = [];
-  return {
-    now: () => now,
-    after(ms, act) {
-      const event = { at: now + ms, act };
-      const later = events.findIndex(({ at }) => at > event.at);
-      events.splice(later < 0 ? events.length : later, 0, event);
-      return () => {
-        events = events.filter((other) => other !== event);
-      };
-    },
-    idle(waiting) {
-      while (waiting()) {
-        const next = events.shift();
-        if (!next) return;
-        now = next.at;
-        next.act();
-      }
-    },
-    stop() {
-      events = [];
-    },
-  };
+  /** A timer of Node's may be a little early: it counts from the beginning of the turn of its loop. */
+  #fire(): void {
+    while (this.#events.length > 0 && this.#events[0]!.at <= this.now()) this.#events.shift()!.act();
+    this.#arm();
+  }
 }

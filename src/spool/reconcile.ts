@@ -14,12 +14,17 @@ export interface Finding {
   asteriskStartedAt: Date | null;
   /** FastAGI saw the answer. */
   sawAnswer: boolean;
+  /** When the hangup handler told that the call is over; null when it did not. */
+  hangupAt: Date | null;
   now: Date;
   /** How long whoever is at work on it (the claim, the archive watcher) may take. */
   graceSeconds: number;
   /** How long Asterisk may take to begin a call. */
   announceSeconds: number;
 }
+
+/** Long enough for a dialplan of the admin's that goes on after the hangup. */
+const OVERDUE_SECONDS = 60;
 
 export type Action =
   /** Somebody else's turn: Asterisk's, the archive watcher's, or time's. */
@@ -34,9 +39,9 @@ export type Action =
   | 'withdraw'
   /** End the attempt by its archived file. */
   | 'finish'
-  /** End the attempt as answered, and remove the file. */
-  | 'answered'
-  /** End the attempt as lost, and remove the file. */
+  /** End the attempt, which nobody archives, by what FastAGI heard of it, and remove the file. */
+  | 'conclude'
+  /** The same where nothing was heard. */
   | 'lost'
   | 'remove'
   | 'quarantine';
@@ -50,10 +55,10 @@ export type Action =
  * | open | staging | never placed | release |
  * | open, ended, none | staging, begun | we died taking it from under Asterisk (withdrawal.ts) | as in outgoing, but put back (restore) where that says leave |
  * | open | outgoing, not begun | waits for Asterisk | leave; announce when it waits for long and Asterisk is up |
- * | open | outgoing, begun after Asterisk's start | call in progress | leave |
- * | open | outgoing, begun before Asterisk's start | Asterisk died in the call | answered if FastAGI saw it, else lost |
+ * | open | outgoing, begun after Asterisk's start | call in progress | leave; conclude when it was hung up a minute ago |
+ * | open | outgoing, begun before Asterisk's start | Asterisk died in the call | conclude if anything was heard, else lost |
  * | open | outgoing_done | over | finish |
- * | open | nowhere | placed, and taken away by somebody | answered or lost, after the grace |
+ * | open | nowhere | placed, and taken away by somebody | conclude or lost, after the grace |
  * | ended | staging | withdrawn, or taken back | remove |
  * | ended | outgoing, not begun | came back, from a backup perhaps; its contact may be in another attempt | withdraw |
  * | ended | outgoing, begun after Asterisk's start | the same, too late | leave: it is archived in the end |
@@ -63,6 +68,9 @@ export type Action =
  * | none | outgoing, not begun or begun before Asterisk's start | the database was restored, or the campaign deleted | quarantine |
  * | none | outgoing, begun after Asterisk's start | the same, in progress | leave: it is archived in the end |
  * | none | outgoing_done | the same, over | quarantine |
+ *
+ * Asterisk archives a call that was hung up at once, unless its file was not there at that moment: withdrawal.ts comes
+ * close to taking it away. Nothing but the hangup tells then.
  *
  * While Asterisk does not run, calls that it began are left: it may be that only its run directory is not where it
  * should be, and nobody can be called meanwhile. What lies in outgoing_done/ is left to the archive watcher for the
@@ -95,13 +103,19 @@ function inOutgoing(finding: Finding, inProgress: 'leave' | 'restore'): Action {
     if (attempt === 'open') return mayAnnounce(finding) ? 'announce' : 'leave';
     return attempt === 'ended' ? 'withdraw' : 'quarantine';
   }
-  if (!asteriskStartedAt || !isBefore(begunAt, asteriskStartedAt)) return inProgress;
+  if (!asteriskStartedAt || !isBefore(begunAt, asteriskStartedAt)) {
+    return attempt === 'open' && isOverdue(finding) ? 'conclude' : inProgress;
+  }
   if (attempt === 'open') return lost(finding);
   return attempt === 'ended' ? 'remove' : 'quarantine';
 }
 
-function lost({ sawAnswer }: Finding): Action {
-  return sawAnswer ? 'answered' : 'lost';
+function lost({ sawAnswer, hangupAt }: Finding): Action {
+  return sawAnswer || hangupAt ? 'conclude' : 'lost';
+}
+
+function isOverdue({ hangupAt, now }: Finding): boolean {
+  return hangupAt !== null && olderThan(hangupAt, now, OVERDUE_SECONDS);
 }
 
 /** `StartRetry` tells whole seconds. In the second of its start Asterisk begins no call yet (asterisk-run.ts). */

@@ -10,12 +10,18 @@ import { removeReports } from './reports.js';
 
 export type { Counts, FoundEnding } from './recovery.js';
 
+/** What FastAGI heard of an attempt. Without `hangupAt`, calls whose archiving failed are found at Asterisk's restart. */
+export interface Heard {
+  sawAnswer: boolean;
+  hangupAt?: Date | null;
+}
+
 export interface ReconcilerOptions extends RecoveryOptions {
   attempts: {
     /** States of these attempts; those that do not exist are missing from the answer. */
-    findStates(callIds: CallId[]): Promise<Map<CallId, { state: 'open' | 'ended'; sawAnswer: boolean }>>;
+    findStates(callIds: CallId[]): Promise<Map<CallId, Heard & { state: 'open' | 'ended' }>>;
     /** All open attempts of this node. */
-    listOpen(): Promise<{ callId: CallId; sawAnswer: boolean }[]>;
+    listOpen(): Promise<(Heard & { callId: CallId })[]>;
   };
   everySeconds?: number;
   graceSeconds?: number;
@@ -67,13 +73,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       else decisions.set(action, [concerned]);
     };
     for (const found of files) {
-      const { state = 'none', sawAnswer = false } = states.get(found.callId) ?? {};
+      const { state = 'none', sawAnswer = false, hangupAt = null } = states.get(found.callId) ?? {};
       dropSecondLink(found);
-      decide({ ...common, ...found, attempt: state, sawAnswer }, { callId: found.callId, found });
+      decide({ ...common, ...found, attempt: state, sawAnswer, hangupAt }, { callId: found.callId, found });
     }
-    for (const { callId, sawAnswer, since } of missing(open, seen, now)) {
+    for (const { callId, sawAnswer, hangupAt = null, since } of missing(open, seen, now)) {
       decide(
-        { ...common, attempt: 'open', file: 'nowhere', since, begunAt: null, sawAnswer },
+        { ...common, attempt: 'open', file: 'nowhere', since, begunAt: null, sawAnswer, hangupAt },
         { callId, found: null },
       );
     }
@@ -95,17 +101,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   /** Open attempts without a file. An attempt may just be ending, so it must have been missed for a while. */
   function* missing(
-    open: { callId: CallId; sawAnswer: boolean }[],
+    open: (Heard & { callId: CallId })[],
     seen: ReadonlySet<CallId>,
     now: Date,
-  ): Generator<{ callId: CallId; sawAnswer: boolean; since: Date }> {
+  ): Generator<Heard & { callId: CallId; since: Date }> {
     const absent = open.filter(({ callId }) => !seen.has(callId) && !inFlight(callId));
     const ids = new Set(absent.map(({ callId }) => callId));
     for (const callId of missingSince.keys()) if (!ids.has(callId)) missingSince.delete(callId);
-    for (const { callId, sawAnswer } of absent) {
-      const since = missingSince.get(callId) ?? now;
-      missingSince.set(callId, since);
-      yield { callId, sawAnswer, since };
+    for (const attempt of absent) {
+      const since = missingSince.get(attempt.callId) ?? now;
+      missingSince.set(attempt.callId, since);
+      yield { ...attempt, since };
     }
   }
 

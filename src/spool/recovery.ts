@@ -17,7 +17,7 @@ import { unstage } from './writer.js';
 export interface FoundEnding {
   callId: CallId;
   archiveStatus: ArchiveStatus | null;
-  /** There is no archived file and FastAGI saw no answer. */
+  /** There is no archived file, and FastAGI heard nothing. */
   as?: 'lost';
 }
 
@@ -76,7 +76,7 @@ export function createRecovery(options: RecoveryOptions) {
       return files.length;
     },
     lost: (calls) => end(calls, { as: 'lost' }),
-    answered: (calls) => end(calls, {}),
+    conclude: (calls) => end(calls, {}),
     async remove(calls) {
       const there = calls.filter(({ found }) => isStill(found));
       await mapConcurrently(there, ({ found }) => discard(found!));

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApiFixture, startApi } from './client.js';
-import { addContacts, createCampaign, createEquipped, type Equipped, insertAttempt, numbers } from './fixtures.js';
+import {
+  addContacts,
+  createCampaign,
+  createEquipped,
+  type Equipped,
+  insertAttempt,
+  numbers,
+} from './fixtures.js';
 
 let api: ApiFixture;
 let tenant: Equipped;
@@ -63,9 +70,8 @@ describe('attempts', () => {
   it('may be asked for by contact', async () => {
     const { json } = await list(`?contact_id=${made[1]!.contactId}`);
     expect(json.data.map((a: { id: string }) => a.id)).toEqual([made[1]!.attemptId]);
-    expect((await list('?contact_id=one&limit=x')).json.errors.map((e: { field: string }) => e.field)).toEqual([
-      '?limit',
-      '?contact_id',
-    ]);
+    expect(
+      (await list('?contact_id=one&limit=x')).json.errors.map((e: { field: string }) => e.field),
+    ).toEqual(['?limit', '?contact_id']);
   });
 });

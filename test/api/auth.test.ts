@@ -39,11 +39,17 @@ const withId = guarded.filter((route) => route.path.includes('{id}'));
 const named = (list: Route[]) => list.map((route) => ({ name: `${route.method} ${route.path}`, route }));
 
 /** A request that would do what the route is for. */
-function validRequest(route: Route, ids: { campaign: string; owner: Equipped }): { path: string; sent: Sent } {
+function validRequest(
+  route: Route,
+  ids: { campaign: string; owner: Equipped },
+): { path: string; sent: Sent } {
   const noun = /^\/v1\/([\w-]+)/.exec(route.path)?.[1] ?? '';
-  const id = { tenants: ids.owner.id, trunks: ids.owner.trunkId, messages: ids.owner.messageId, campaigns: ids.campaign }[
-    noun
-  ];
+  const id = {
+    tenants: ids.owner.id,
+    trunks: ids.owner.trunkId,
+    messages: ids.owner.messageId,
+    campaigns: ids.campaign,
+  }[noun];
   const path = route.path.replace('{id}', id ?? '').replace('{name}', 'carrier1');
   const bodies: Record<string, unknown> = {
     'post /v1/tenants': { name: 'New', ports: 1 },
@@ -80,7 +86,9 @@ describe('every guarded route', () => {
       const code = token === undefined ? 'token_missing' : 'token_invalid';
       expect(reply.json.code).toBe(code);
       expect(reply.headers.get('WWW-Authenticate')).toMatch(
-        token === undefined ? /^Bearer realm="campanile"$/ : /^Bearer realm="campanile", error="invalid_token"/,
+        token === undefined
+          ? /^Bearer realm="campanile"$/
+          : /^Bearer realm="campanile", error="invalid_token"/,
       );
     }
     expect(await everything(api)).toBe(before);
@@ -120,26 +128,29 @@ describe('an admin route', () => {
 });
 
 describe('a tenant route', () => {
-  it.each(named(withId))("answers 404 to another tenant's id as to an unknown one: $name", async ({ route }) => {
-    const { path, sent } = validRequest(route, { campaign: campaignId, owner });
-    const unknown = path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, unknownId);
-    const noId = path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'one');
-    // An admin who acts for the stranger where a tenant may not call at all; tenants are not of a tenant.
-    const isForAdmin = forAdmins.includes(route);
-    const isOfTenant = ofTenant.includes(route);
-    const token = isForAdmin ? adminToken : stranger.token;
-    const suffix = isForAdmin && isOfTenant ? `?tenant_id=${stranger.id}` : '';
-    const before = await everything(api);
-    const toUnknown = await api.send(route.method, unknown + suffix, { ...sent, token });
-    const toNoId = await api.send(route.method, noId + suffix, { ...sent, token });
-    expect([toUnknown.status, toNoId.status]).toEqual([404, 404]);
-    if (isOfTenant || !isForAdmin) {
-      const toOther = await api.send(route.method, path + suffix, { ...sent, token });
-      expect(toOther.status).toBe(404);
-      expect(toOther.json).toEqual(toUnknown.json);
-    }
-    expect(await everything(api)).toBe(before);
-  });
+  it.each(named(withId))(
+    "answers 404 to another tenant's id as to an unknown one: $name",
+    async ({ route }) => {
+      const { path, sent } = validRequest(route, { campaign: campaignId, owner });
+      const unknown = path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, unknownId);
+      const noId = path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'one');
+      // An admin who acts for the stranger where a tenant may not call at all; tenants are not of a tenant.
+      const isForAdmin = forAdmins.includes(route);
+      const isOfTenant = ofTenant.includes(route);
+      const token = isForAdmin ? adminToken : stranger.token;
+      const suffix = isForAdmin && isOfTenant ? `?tenant_id=${stranger.id}` : '';
+      const before = await everything(api);
+      const toUnknown = await api.send(route.method, unknown + suffix, { ...sent, token });
+      const toNoId = await api.send(route.method, noId + suffix, { ...sent, token });
+      expect([toUnknown.status, toNoId.status]).toEqual([404, 404]);
+      if (isOfTenant || !isForAdmin) {
+        const toOther = await api.send(route.method, path + suffix, { ...sent, token });
+        expect(toOther.status).toBe(404);
+        expect(toOther.json).toEqual(toUnknown.json);
+      }
+      expect(await everything(api)).toBe(before);
+    },
+  );
 
   it.each(named(ofTenant))('wants an admin to name a tenant that exists: $name', async ({ route }) => {
     const { path, sent } = validRequest(route, { campaign: campaignId, owner });

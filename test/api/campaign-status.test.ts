@@ -3,7 +3,14 @@ import { lockCampaign } from '../../src/db/campaigns.js';
 import { transaction } from '../../src/db/pool.js';
 import { countersOf } from '../support/campaigns.js';
 import { type ApiFixture, startApi } from './client.js';
-import { addContacts, createCampaign, createEquipped, type Equipped, insertAttempt, numbers } from './fixtures.js';
+import {
+  addContacts,
+  createCampaign,
+  createEquipped,
+  type Equipped,
+  insertAttempt,
+  numbers,
+} from './fixtures.js';
 import { hearNotifications, type Notifications } from './notifications.js';
 
 let api: ApiFixture;
@@ -27,7 +34,8 @@ beforeEach(async () => {
 
 const act = (verb: string) => api.send('POST', `/v1/campaigns/${id}/${verb}`, { token: tenant.token });
 const show = async () => (await api.send('GET', `/v1/campaigns/${id}`, { token: tenant.token })).json;
-const setStatus = (status: string) => api.db.pool.query('UPDATE campaigns SET status = $2 WHERE id = $1', [id, status]);
+const setStatus = (status: string) =>
+  api.db.pool.query('UPDATE campaigns SET status = $2 WHERE id = $1', [id, status]);
 
 describe('starting a campaign', () => {
   it('makes a draft run, and wakes the schedulers', async () => {
@@ -72,6 +80,21 @@ describe('cancelling a campaign', () => {
       contacts: { total: 4, cancelled: 3, calling: 1, pending: 0, retrying: 0 },
     });
     expect(await notifications.take()).toEqual([`campanile_cancelled ${tenant.id}.${id}`]);
+    const { kept, counted } = await countersOf(api.db.pool, id);
+    expect(kept).toEqual(counted);
+  });
+
+  it('goes on until no contact waits, however many there are, and is finished by asking again', async () => {
+    await addContacts(api, tenant, id, numbers(25_000));
+    const reply = await act('cancel');
+    expect(reply.json.contacts).toMatchObject({ total: 25_000, cancelled: 25_000 });
+    // What a process that was killed after the first batch leaves behind.
+    await api.db.pool.query(
+      `UPDATE contacts SET state = 'pending' WHERE id IN (SELECT id FROM contacts WHERE campaign_id = $1 LIMIT 12000)`,
+      [id],
+    );
+    expect((await act('cancel')).json.contacts).toMatchObject({ cancelled: 25_000, pending: 0 });
+    expect((await act('cancel')).status).toBe(409);
     const { kept, counted } = await countersOf(api.db.pool, id);
     expect(kept).toEqual(counted);
   });
@@ -121,6 +144,9 @@ describe('a change of status', () => {
 
   it.each(cases)('$verb of a campaign that is $status', async ({ verb, status }) => {
     await setStatus(status);
+    if (status === 'completed' || status === 'cancelled') {
+      await api.db.pool.query(`UPDATE contacts SET state = 'answered' WHERE campaign_id = $1`, [id]);
+    }
     const before = await show();
     const reply = await act(verb);
     if (allowed[verb]!.includes(status)) {

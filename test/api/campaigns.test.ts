@@ -19,7 +19,8 @@ beforeAll(async () => {
 afterAll(() => api.stop());
 
 const create = (body: object, token = tenant.token) => api.send('POST', '/v1/campaigns', { token, body });
-const show = async (id: string) => (await api.send('GET', `/v1/campaigns/${id}`, { token: tenant.token })).json;
+const show = async (id: string) =>
+  (await api.send('GET', `/v1/campaigns/${id}`, { token: tenant.token })).json;
 const fieldsOf = (json: { errors: { field: string }[] }) => json.errors.map((e) => e.field).sort();
 const noContacts = {
   total: 0,

@@ -27,8 +27,12 @@ const csv = (text: string | Buffer) => send(text, 'text/csv');
 const list = async (query = '') =>
   (await api.send('GET', `/v1/campaigns/${id}/contacts${query}`, { token: tenant.token })).json;
 const stored = async () =>
-  (await list('?limit=1000')).data.map(({ number, fields }: { number: string; fields: object }) => ({ number, fields }));
-const setStatus = (status: string) => api.db.pool.query('UPDATE campaigns SET status = $2 WHERE id = $1', [id, status]);
+  (await list('?limit=1000')).data.map(({ number, fields }: { number: string; fields: object }) => ({
+    number,
+    fields,
+  }));
+const setStatus = (status: string) =>
+  api.db.pool.query('UPDATE campaigns SET status = $2 WHERE id = $1', [id, status]);
 async function expectCounters(pending: number): Promise<void> {
   const { kept, counted } = await countersOf(api.db.pool, id);
   expect(kept).toEqual(counted);
@@ -38,7 +42,9 @@ async function expectCounters(pending: number): Promise<void> {
 describe('contacts in JSON', () => {
   it('are stored with their fields, in E.164', async () => {
     const fields = { name: 'Ada', amount: 12.5, vip: true, note: null, '': undefined };
-    const reply = await send({ contacts: [{ number: '030 1100-001', fields }, { number: '+49 30 1100002' }] });
+    const reply = await send({
+      contacts: [{ number: '030 1100-001', fields }, { number: '+49 30 1100002' }],
+    });
     expect(reply.status).toBe(201);
     expect(reply.json).toEqual({ added: 2, duplicates: 0 });
     expect(await stored()).toEqual([
@@ -68,9 +74,10 @@ describe('contacts in JSON', () => {
 
   it('are called in the order in which they came', async () => {
     await send(['+49301100009', '+49301100003', '+49301100006'].map((number) => ({ number })));
-    const { rows } = await api.db.pool.query('SELECT number FROM contacts WHERE campaign_id = $1 ORDER BY due_at, id', [
-      id,
-    ]);
+    const { rows } = await api.db.pool.query(
+      'SELECT number FROM contacts WHERE campaign_id = $1 ORDER BY due_at, id',
+      [id],
+    );
     expect(rows.map((row) => row.number)).toEqual(['+49301100009', '+49301100003', '+49301100006']);
   });
 
@@ -141,7 +148,9 @@ describe('contacts in JSON', () => {
 
 describe('contacts in CSV', () => {
   it('take their number from one column and their fields from the others', async () => {
-    const reply = await csv('name,number,amount\r\n"Ada, ""the"" first",030 1100001,12\r\n,+49301100002,\r\n');
+    const reply = await csv(
+      'name,number,amount\r\n"Ada, ""the"" first",030 1100001,12\r\n,+49301100002,\r\n',
+    );
     expect(reply.json).toEqual({ added: 2, duplicates: 0 });
     expect(await stored()).toEqual([
       { number: '+49301100001', fields: { name: 'Ada, "the" first', amount: '12' } },
@@ -172,7 +181,10 @@ describe('contacts in CSV', () => {
   it('are refused with the line of every wrong row', async () => {
     const reply = await csv('number,name\n+49301100001,"two\nlines"\n1.5E+11,Ada\n+49301100003\n,\n');
     expect(reply.json.errors).toEqual([
-      { field: '/contacts/1/number', message: expect.stringMatching(/^line 4: "1.5E\+11" is not a phone number/) },
+      {
+        field: '/contacts/1/number',
+        message: expect.stringMatching(/^line 4: "1.5E\+11" is not a phone number/),
+      },
       { field: '/contacts/2', message: 'line 5: has 1 values where the header row has 2' },
       { field: '/contacts/3/number', message: expect.stringMatching(/^line 6: /) },
     ]);
@@ -193,21 +205,25 @@ describe('contacts in CSV', () => {
 });
 
 describe('many contacts', () => {
-  it('are taken up to 100,000 in one request, without keeping other requests waiting', async () => {
-    const body = `number\n${numbers(100_000).join('\n')}\n`;
-    let slowest = 0;
+  it('are taken up to 100,000 in one request', async () => {
+    const reply = await csv(`number\n${numbers(100_000).join('\n')}\n`);
+    expect(reply.json).toEqual({ added: 100_000, duplicates: 0 });
+    await expectCounters(100_000);
+  });
+
+  it('leave other requests their turn while they are checked', async () => {
+    const body = `number\n${'none\n'.repeat(100_000)}`;
+    let turns = 0;
     let done = false;
     const upload = csv(body).finally(() => {
       done = true;
     });
     while (!done) {
-      const started = performance.now();
-      await api.send('GET', '/healthz');
-      slowest = Math.max(slowest, performance.now() - started);
+      await api.send('GET', '/docs/start.js');
+      turns += 1;
     }
-    expect((await upload).json).toEqual({ added: 100_000, duplicates: 0 });
-    expect(slowest).toBeLessThan(1500);
-    await expectCounters(100_000);
+    expect((await upload).json.error_count).toBe(100_000);
+    expect(turns).toBeGreaterThan(20);
   });
 
   it('are refused beyond 100,000 in one request', async () => {
@@ -227,7 +243,7 @@ describe('many contacts', () => {
       duplex: 'half',
     } as RequestInit);
     expect(chunked.status).toBe(413);
-    expect((await chunked.json()).code).toBe('body_too_large');
+    expect(await chunked.json()).toMatchObject({ code: 'body_too_large' });
   });
 
   it('may come in several requests at once that hold the same numbers', async () => {
@@ -256,7 +272,11 @@ describe('contacts for a campaign', () => {
   });
 
   it('are listed by number, page by page', async () => {
-    await send(numbers(5).toReversed().map((number) => ({ number })));
+    await send(
+      numbers(5)
+        .toReversed()
+        .map((number) => ({ number })),
+    );
     const seen: string[] = [];
     let after = '';
     do {

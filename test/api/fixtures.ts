@@ -53,7 +53,11 @@ export async function createEquipped(api: ApiFixture, changes: object = {}): Pro
 }
 
 /** A draft campaign; returns its id. */
-export async function createCampaign(api: ApiFixture, tenant: Equipped, changes: object = {}): Promise<string> {
+export async function createCampaign(
+  api: ApiFixture,
+  tenant: Equipped,
+  changes: object = {},
+): Promise<string> {
   const reply = await api.send('POST', '/v1/campaigns', {
     token: tenant.token,
     body: { name: 'Vespers', trunk_id: tenant.trunkId, message_id: tenant.messageId, ...changes },
@@ -105,9 +109,15 @@ export async function everything(api: ApiFixture): Promise<string> {
   return JSON.stringify(found.map(({ rows }) => rows));
 }
 
-/** A token by hand, signed well, whatever is in it. */
-export function forge(payload: object, header: object = { alg: 'HS256', typ: 'JWT' }, by: Buffer = secret): string {
-  const text = [header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${text}.${createHmac('sha256', by).update(text).digest('base64url')}`;
+/** A token by hand, signed as its header says, whatever is in it. */
+export function forge(
+  payload: object,
+  header: { alg: string } = { alg: 'HS256' },
+  by: Buffer = secret,
+): string {
+  const text = [header, payload]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.');
+  const hash = header.alg === 'HS512' ? 'sha512' : 'sha256';
+  return `${text}.${createHmac(hash, by).update(text).digest('base64url')}`;
 }
-

@@ -46,7 +46,11 @@ describe('a request', () => {
   });
 
   it('with another content type gets 415', async () => {
-    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/json; charset=utf-16']) {
+    for (const type of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'application/json; charset=utf-16',
+    ]) {
       expect((await post('{"name":"A","ports":1}', type)).json.code).toBe('content_type_unsupported');
     }
     const none = await api.send('POST', '/v1/tenants', { token: adminToken });
@@ -85,14 +89,19 @@ describe('a request', () => {
   });
 
   it('with properties that nobody knows gets 422, whatever their names', async () => {
-    const reply = await post('{"name":"A","ports":1,"__proto__":{"a":1},"constructor":2}', 'application/json');
+    const reply = await post(
+      '{"name":"A","ports":1,"__proto__":{"a":1},"constructor":2}',
+      'application/json',
+    );
     expect(reply.json.errors.map((e: { field: string }) => e.field)).toEqual(['/__proto__', '/constructor']);
   });
 
   it('is told its id, which is in the log as well, and leaves no token there', async () => {
     const reply = await api.send('GET', '/v1/trunks', { token: tenant.token });
     const id = reply.headers.get('X-Request-Id');
-    expect(logged).toContainEqual(expect.objectContaining({ request_id: id, status: 200, path: '/v1/trunks' }));
+    expect(logged).toContainEqual(
+      expect.objectContaining({ request_id: id, status: 200, path: '/v1/trunks' }),
+    );
     await api.send('GET', '/v1/trunks', { token: `${tenant.token}x` });
     expect(JSON.stringify(logged)).not.toContain(tenant.token);
   });
@@ -159,7 +168,9 @@ describe('a connection', () => {
     await expect.poll(() => api.send('GET', '/healthz').then((r) => r.status)).toBe(200);
     socket.destroy();
     await once(socket, 'close');
-    await expect.poll(() => logged.some((line) => line.path === '/v1/tenants' && line.status === 400)).toBe(true);
+    await expect
+      .poll(() => logged.some((line) => line.path === '/v1/tenants' && line.status === 400))
+      .toBe(true);
     expect(logged.filter(({ level }) => Number(level) >= 50)).toEqual([]);
   });
 });

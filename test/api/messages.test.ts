@@ -33,9 +33,12 @@ describe('messages', () => {
     expect((await api.send('GET', '/v1/messages', { token })).json.data).toContainEqual(made.json);
   });
 
-  it.each(['audio/x-wav', 'audio/wave', 'audio/vnd.wave', 'Audio/WAV; codec=1'])('come as %s too', async (type) => {
-    expect((await upload('?name=Bells', silence, type)).status).toBe(201);
-  });
+  it.each(['audio/x-wav', 'audio/wave', 'audio/vnd.wave', 'Audio/WAV; codec=1'])(
+    'come as %s too',
+    async (type) => {
+      expect((await upload('?name=Bells', silence, type)).status).toBe(201);
+    },
+  );
 
   it('are refused when Asterisk could not play them, with the command that helps', async () => {
     const fast = renderWav(Buffer.alloc(100));

@@ -16,7 +16,8 @@ export async function hearNotifications(url: string): Promise<Notifications> {
     else heard.push(`${channel} ${payload}`.trim());
   });
   await client.connect();
-  for (const channel of ['campanile_due', 'campanile_cancelled', 'mark']) await client.query(`LISTEN ${channel}`);
+  for (const channel of ['campanile_due', 'campanile_cancelled', 'mark'])
+    await client.query(`LISTEN ${channel}`);
   return {
     async take() {
       const marked = new Promise<void>((resolve) => {

@@ -47,7 +47,9 @@ describe('the OpenAPI document', () => {
       const operation = document.paths[route.path][route.method];
       expect(operation.security, route.path).toEqual(route.access === 'public' ? undefined : [{ token: [] }]);
       const types = Object.keys(operation.requestBody?.content ?? {});
-      expect(types).toEqual(route.upload ? Object.keys(route.upload.content) : route.body ? ['application/json'] : []);
+      expect(types).toEqual(
+        route.upload ? Object.keys(route.upload.content) : route.body ? ['application/json'] : [],
+      );
     }
   });
 
@@ -100,7 +102,10 @@ describe('the documentation', () => {
     expect(new URL(reply.headers.get('Location')!, `${api.url}/docs/`).pathname).toBe('/docs');
   });
 
-  it.each(['package.json', '..%2Fpackage.json', 'constructor', 'index.html'])('gives out no %s', async (file) => {
-    expect((await api.send('GET', `/docs/${file}`)).status).toBe(404);
-  });
+  it.each(['package.json', '..%2Fpackage.json', 'constructor', 'index.html'])(
+    'gives out no %s',
+    async (file) => {
+      expect((await api.send('GET', `/docs/${file}`)).status).toBe(404);
+    },
+  );
 });

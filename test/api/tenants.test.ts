@@ -30,9 +30,19 @@ describe('tenants', () => {
     const { id } = await createTenant(api, { calls_per_second: 2, default_region: 'DE' });
     const patch = (body: object) => api.send('PATCH', `/v1/tenants/${id}`, { token: adminToken, body });
     const first = await patch({ ports: 3, calls_per_second: null });
-    expect(first.json).toMatchObject({ name: 'Parish', ports: 3, calls_per_second: null, default_region: 'DE' });
+    expect(first.json).toMatchObject({
+      name: 'Parish',
+      ports: 3,
+      calls_per_second: null,
+      default_region: 'DE',
+    });
     const second = await patch({ name: 'Abbey', default_region: null });
-    expect(second.json).toMatchObject({ name: 'Abbey', ports: 3, calls_per_second: null, default_region: null });
+    expect(second.json).toMatchObject({
+      name: 'Abbey',
+      ports: 3,
+      calls_per_second: null,
+      default_region: null,
+    });
     expect((await patch({})).json).toEqual(second.json);
   });
 
@@ -40,7 +50,9 @@ describe('tenants', () => {
     const own = await createTenant(api);
     const other = await createTenant(api);
     expect((await api.send('GET', `/v1/tenants/${own.id}`, { token: own.token })).json.id).toBe(own.id);
-    expect((await api.send('GET', `/v1/tenants/${own.id.toUpperCase()}`, { token: own.token })).status).toBe(200);
+    expect((await api.send('GET', `/v1/tenants/${own.id.toUpperCase()}`, { token: own.token })).status).toBe(
+      200,
+    );
     expect((await api.send('GET', `/v1/tenants/${other.id}`, { token: own.token })).status).toBe(404);
   });
 

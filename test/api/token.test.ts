@@ -10,7 +10,10 @@ const good = { role: 'tenant', tenant_id: unknownId, iss: 'campanile', exp };
 
 describe('tokens', () => {
   it('say who they were issued for', () => {
-    expect(verifyToken(key, issueToken(secret, { admin: true }, 60))).toEqual({ role: 'admin', tenantId: null });
+    expect(verifyToken(key, issueToken(secret, { admin: true }, 60))).toEqual({
+      role: 'admin',
+      tenantId: null,
+    });
     expect(verifyToken(key, issueToken(secret, { tenantId: unknownId }, 60))).toEqual({
       role: 'tenant',
       tenantId: unknownId,
@@ -18,7 +21,10 @@ describe('tokens', () => {
   });
 
   it('of an admin may name the tenant he acts for', () => {
-    expect(verifyToken(key, forge({ ...good, role: 'admin' }))).toEqual({ role: 'admin', tenantId: unknownId });
+    expect(verifyToken(key, forge({ ...good, role: 'admin' }))).toEqual({
+      role: 'admin',
+      tenantId: unknownId,
+    });
   });
 
   it('are good for as long as was said', () => {
@@ -44,7 +50,9 @@ describe('tokens', () => {
     ['nothing in it', ''],
     ['no dots', 'token'],
   ])('are refused with %s', (_, token) => {
-    expect(() => verifyToken(key, token)).toThrow(expect.objectContaining({ code: 'token_invalid', status: 401 }));
+    expect(() => verifyToken(key, token)).toThrow(
+      expect.objectContaining({ code: 'token_invalid', status: 401 }),
+    );
   });
 
   it('are not signed with less than 32 bytes', () => {
@@ -53,6 +61,8 @@ describe('tokens', () => {
   });
 
   it('are not issued for what is no id of a tenant', () => {
-    expect(() => issueToken(secret, { tenantId: 'parish' }, 60)).toThrow('"parish" is not the id of a tenant');
+    expect(() => issueToken(secret, { tenantId: 'parish' }, 60)).toThrow(
+      '"parish" is not the id of a tenant',
+    );
   });
 });

@@ -47,7 +47,14 @@ describe('trunks', () => {
   });
 
   it('are refused with every wrong field named', async () => {
-    const wrong = { name: '', template: '../etc', pbx_trunk: 'a/b', ports: 1.5, calls_per_second: -1, secret: 'x' };
+    const wrong = {
+      name: '',
+      template: '../etc',
+      pbx_trunk: 'a/b',
+      ports: 1.5,
+      calls_per_second: -1,
+      secret: 'x',
+    };
     const wanted = ['/calls_per_second', '/name', '/pbx_trunk', '/ports', '/secret', '/template'];
     expect(fieldsOf((await create(wrong)).json)).toEqual(wanted);
     const { id } = (await create(good)).json;

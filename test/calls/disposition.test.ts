@@ -32,7 +32,7 @@ describe('the disposition of a call', () => {
     [502, 38, 'congestion'],
     [504, 102, 'congestion'],
     [488, 58, 'failed'],
-    [302, 23, 'failed'],
+    [302, 23, 'unreachable'],
     [0, 19, 'unreachable'],
   ] as const)('follows SIP %i with cause %i: %s', (sipStatus, hangupCause, disposition) => {
     expect(dispositionOf({ ...expired, sipStatus, hangupCause })).toBe(disposition);
@@ -51,6 +51,7 @@ describe('the disposition of a call', () => {
     expect(dispositionOf({ ...expired, hangupCause: 17, dialStatus: 'CHANUNAVAIL' })).toBe('busy');
     expect(dispositionOf({ ...expired, hangupCause: 0, dialStatus: 'NOANSWER' })).toBe('no_answer');
     expect(dispositionOf({ ...expired, hangupCause: 0, dialStatus: 'CHANUNAVAIL' })).toBe('unreachable');
+    expect(dispositionOf({ ...expired, hangupCause: 16, dialStatus: 'CHANUNAVAIL' })).toBe('unreachable');
   });
 
   it('calls a trunk unreachable that gave no channel, or never said anything', () => {

@@ -21,6 +21,16 @@ describe('a hangup report', () => {
     expect(by('')).toBe('pbx');
   });
 
+  it('knows who hung up a routed call, where another half than the one that reports ran our dialplan', () => {
+    const by = (sip: string, dialStatus: string, source: string, talk: string) =>
+      parseReport(['16', sip, dialStatus, 'PJSIP/far-1', source, '2', talk]).hungUpBy;
+    expect(by('200', 'ANSWER', '', '1')).toBe('campanile');
+    expect(by('200', 'ANSWER', 'PJSIP/far-1', '1')).toBe('callee');
+    expect(by('486', 'BUSY', 'dialplan/builtin', '0')).toBe('callee');
+    expect(by('', 'CHANUNAVAIL', 'dialplan/builtin', '0')).toBe('pbx');
+    expect(by('180', 'CANCEL', '', '0')).toBe('pbx');
+  });
+
   it('tells a SIP channel that never got a response from one that is not SIP', () => {
     expect(parseReport(['19', '', '', 'PJSIP/far-1', '', '5', '0']).sipStatus).toBe(0);
     expect(parseReport(['19', '', '', 'DAHDI/1-1', '', '5', '0']).sipStatus).toBeNull();

@@ -78,7 +78,9 @@ describe('parseWav', () => {
       Buffer.from('1600100004000000', 'hex'),
       Buffer.from('0100000000001000800000aa00389b71', 'hex'),
     ]);
-    expect(parseWav(riff(chunk('fmt ', extensible), chunk('data', samples))).file).toEqual(renderWav(samples));
+    expect(parseWav(riff(chunk('fmt ', extensible), chunk('data', samples))).file).toEqual(
+      renderWav(samples),
+    );
     extensible[24] = 7; // µ-law
     expect(refusal(riff(chunk('fmt ', extensible), chunk('data', samples)))).toContain('compressed');
   });
@@ -95,7 +97,11 @@ describe('parseWav', () => {
     ['no data', riff(chunk('fmt ', format())), 'has no data'],
     ['data of length 0', renderWav(Buffer.alloc(0)), 'holds no sound'],
     ['half a sample', renderWav(Buffer.alloc(3)), 'ends within a sample'],
-    ['44.1 kHz', riff(chunk('fmt ', format({ rate: 44_100 })), chunk('data', samples)), '44100 samples per second'],
+    [
+      '44.1 kHz',
+      riff(chunk('fmt ', format({ rate: 44_100 })), chunk('data', samples)),
+      '44100 samples per second',
+    ],
     ['stereo', riff(chunk('fmt ', format({ channels: 2 })), chunk('data', samples)), '2 channels'],
     ['8 bits', riff(chunk('fmt ', format({ bits: 8 })), chunk('data', samples)), '8 bits per sample'],
     ['µ-law', riff(chunk('fmt ', format({ tag: 7, bits: 8 })), chunk('data', samples)), 'format 7'],
@@ -106,7 +112,9 @@ describe('parseWav', () => {
   });
 
   it('names everything that is wrong with a format', () => {
-    const message = refusal(riff(chunk('fmt ', format({ rate: 16_000, channels: 2 })), chunk('data', samples)));
+    const message = refusal(
+      riff(chunk('fmt ', format({ rate: 16_000, channels: 2 })), chunk('data', samples)),
+    );
     expect(message).toContain('16000 samples per second');
     expect(message).toContain('2 channels');
   });

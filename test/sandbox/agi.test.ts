@@ -3,17 +3,17 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
 import type { AgiSession } from '../../src/agi/session.js';
 import { splitArguments } from '../../src/sandbox/agi-command.js';
-import { inRoom, WAIT } from './room.js';
+import { inRoom, WAIT } from './in-room.js';
 
 describe('FastAGI', () => {
   inRoom.concurrent(
     'a call answered while FastAGI is down hears the fallback and leaves its report in a file',
     async ({ room }) => {
-      await room.start();
+      await room.start({ instant: true });
       const call = room.place('PJSIP/+1555000200@trunk');
       expect(await room.status(call)).toBe('Completed');
       expect(room.leftReport(call)).toMatch(
-        /^hangup\|16\|200\|\|PJSIP\/trunk-[0-9a-f]{8}\|dialplan\/builtin\|1\.\d{6}\|1\.\d{6}\n$/,
+        /^hangup\|16\|200\|\|PJSIP\/trunk-[0-9a-f]{8}\|dialplan\/builtin\|1\.100000\|1\.000000\n$/,
       );
     },
   );
@@ -24,7 +24,7 @@ describe('FastAGI', () => {
     const call = room.place('PJSIP/+1555000486@trunk');
     expect(await room.status(call)).toBe('Expired');
     expect(room.leftReport(call)).toMatch(
-      /^hangup\|17\|486\|\|(PJSIP\/trunk-[0-9a-f]{8})\|\1\|0\.\d{6}\|0\.000000\n$/,
+      /^hangup\|17\|486\|\|(PJSIP\/trunk-[0-9a-f]{8})\|\1\|\d+\.\d{6}\|0\.000000\n$/,
     );
   });
 
@@ -58,7 +58,7 @@ describe('FastAGI', () => {
         await vi.waitFor(() => expect(session.hungUp).toBe(true), WAIT);
       },
     });
-    await room.start();
+    await room.start({ instant: true });
     const call = room.place('PJSIP/+1555000205@trunk');
     expect(await room.status(call)).toBe('Completed');
     expect(done).toEqual([
@@ -89,9 +89,10 @@ describe('FastAGI', () => {
         'HANGUP\n',
       ]);
       room.agi = raw.url;
-      await room.start();
+      await room.start({ instant: true });
       const call = room.place('PJSIP/+1555000203@trunk');
       expect(await room.status(call)).toBe('Completed');
+      await vi.waitFor(() => expect(raw.heard('/hangup').at(-1)).toBe('HANGUP'), WAIT);
       await raw.close();
       expect(raw.heard('/answered')).toEqual([
         '510 Invalid or unknown command',
@@ -106,7 +107,6 @@ describe('FastAGI', () => {
         'HANGUP',
       ]);
       expect(raw.heard('/hangup').slice(3)).toContain('511 Command Not Permitted on a dead channel');
-      expect(raw.heard('/hangup').at(-1)).toBe('HANGUP');
     },
   );
 

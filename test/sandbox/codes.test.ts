@@ -54,9 +54,7 @@ describe('the last three digits', () => {
     const call = room.place(`PJSIP/+1555002${code}@trunk`);
     expect(await room.status(call)).toBe('Completed');
     expect(room.report(call)).toMatchObject({ hangupCause: 16, hungUpBy: 'callee' });
-    const heard = room.notes.get(call)?.heardSeconds ?? 0;
-    expect(heard).toBeGreaterThan(0);
-    expect(heard).toBeLessThan(3);
+    expect(room.notes.get(call)?.heardSeconds).toBeLessThan(3);
     expect(room.report(call)?.talkSeconds).toBeGreaterThanOrEqual(seconds);
   });
 
@@ -71,7 +69,7 @@ describe('the last three digits', () => {
   test.concurrent.each([
     ['180', 180, 487],
     ['183', 183, 487],
-    ['999', null, null],
+    ['999', 0, null],
   ])('%s rings until WaitTime runs out', async (code, sipStatus, finalStatus) => {
     const call = room.place(`PJSIP/+1555004${code}@trunk`);
     expect(await room.status(call)).toBe('Expired');

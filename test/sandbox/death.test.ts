@@ -2,7 +2,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, vi } from 'vitest';
 import { begunAt, parseCallFile } from '../../src/spool/call-file.js';
-import { inRoom, type Room, WAIT } from './room.js';
+import { inRoom, WAIT } from './in-room.js';
+import type { Room } from './room.js';
 
 describe('the end of the sandbox', () => {
   const ringing = { WaitTime: '3600' };

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, vi } from 'vitest';
 import { packageRoot } from '../../src/root.js';
-import { inRoom, WAIT } from './room.js';
+import { inRoom, WAIT } from './in-room.js';
 
 describe('the sandbox as a process of its own', () => {
   const build = mkdtempSync(join(tmpdir(), 'campanile-sandbox-build-'));
@@ -51,7 +51,8 @@ describe('the sandbox as a process of its own', () => {
     expect(await room.status(room.place('PJSIP/+1555000200@trunk'))).toBe('Completed');
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
-    expect(printed.split('\n')[1]).toBe('{"calls":1,"maxConcurrent":1}');
+    const last: unknown = JSON.parse(printed.split('\n')[1] ?? '');
+    expect(last).toEqual({ calls: 1, maxConcurrent: 1, cpuSeconds: expect.any(Number) });
   });
 
   inRoom('says what is wrong with its flags', async ({ room }) => {

@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -9,7 +10,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, vi } from 'vitest';
 import type { CallNotes } from '../../src/agi/notes.js';
 import { createAdmission } from '../../src/agi/scripts/admission.js';
 import { answeredScript } from '../../src/agi/scripts/answered.js';
@@ -17,6 +17,7 @@ import { hangupScript } from '../../src/agi/scripts/hangup.js';
 import { type AgiScript, type AgiServer, createAgiServer } from '../../src/agi/server.js';
 import { createCallTokens } from '../../src/agi/token.js';
 import type { CallNote } from '../../src/db/open-attempts.js';
+import { until } from '../../src/lab/condition.js';
 import { createLog } from '../../src/log.js';
 import { type SandboxOptions, type SandboxPbx, startSandboxPbx } from '../../src/sandbox/pbx.js';
 import { type Directive, parseCallFile, renderCallFile } from '../../src/spool/call-file.js';
@@ -127,12 +128,14 @@ export class Room {
   }
 
   /** The Status line of a call's archived file once it is there. */
-  status(call: string): Promise<string> {
-    return vi.waitFor(() => {
-      const { status } = parseCallFile(readFileSync(join(this.done, `${call}.call`), 'utf8'));
-      if (!status) throw new Error(`the file of ${call} has no Status yet`);
-      return status;
-    }, WAIT);
+  async status(call: string): Promise<string> {
+    const path = join(this.done, `${call}.call`);
+    const status = await until(() => existsSync(path) && parseCallFile(readFileSync(path, 'utf8')).status, {
+      timeoutMs: 8_000,
+      everyMs: 10,
+    });
+    if (!status) throw new Error(`the file of ${call} has no Status`);
+    return status;
   }
 
   /** What the hangup handler reported of a call over FastAGI. */
@@ -155,18 +158,6 @@ export class Room {
     rmSync(this.dir, { recursive: true });
   }
 }
-
-/** A test with a room of its own; such tests may run side by side. */
-export const inRoom = test.extend<{ room: Room }>({
-  // biome-ignore lint/correctness/noEmptyPattern: vitest reads from it that this needs no other fixture
-  room: async ({}, use) => {
-    const room = new Room();
-    await use(room);
-    await room.close();
-  },
-});
-
-export const WAIT = { timeout: 8_000, interval: 10 };
 
 /** A WAV file of silence. */
 function writeSound(path: string, seconds: number): void {

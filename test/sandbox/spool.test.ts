@@ -2,7 +2,7 @@ import { readFileSync, statSync, utimesSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, vi } from 'vitest';
 import { parseCallFile } from '../../src/spool/call-file.js';
-import { inRoom, WAIT } from './room.js';
+import { inRoom, WAIT } from './in-room.js';
 
 const RETRY_TIME = 864_000;
 

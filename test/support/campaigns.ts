@@ -1,6 +1,7 @@
 import type { RetryRules } from '../../src/calls/retry.js';
 import type { Pool } from '../../src/db/pool.js';
 import { newId } from '../../src/ids.js';
+import { until } from '../../src/lab/condition.js';
 
 export interface TenantFixture {
   tenantId: string;
@@ -58,6 +59,21 @@ export async function insertTenantFixture(
     ],
   );
   return fixture;
+}
+
+/** Another trunk of `tenant`, as what a campaign takes. */
+export async function insertTrunkFixture(
+  pool: Pool,
+  tenant: TenantFixture,
+  options: { pbxTrunk: string; template?: string; ports?: number },
+): Promise<TenantFixture> {
+  const trunkId = newId();
+  await pool.query('INSERT INTO pbx_trunks (name) VALUES ($1) ON CONFLICT DO NOTHING', [options.pbxTrunk]);
+  await pool.query(
+    `INSERT INTO trunks (tenant_id, id, name, template, pbx_trunk, ports) VALUES ($1, $2, 'trunk', $3, $4, $5)`,
+    [tenant.tenantId, trunkId, options.template ?? 'direct', options.pbxTrunk, options.ports ?? 1000],
+  );
+  return { ...tenant, trunkId, pbxTrunk: options.pbxTrunk };
 }
 
 /** A running campaign of `tenant` with a contact for each number; returns its id. */
@@ -138,4 +154,101 @@ export async function countersOf(
     [campaignId],
   );
   return { kept: kept[0], counted: counted[0] };
+}
+
+export interface AttemptRow {
+  id: string;
+  tenant_id: string;
+  contact_id: string;
+  pbx_trunk: string;
+  number: string;
+  ordinal: number;
+  state: string;
+  disposition: string | null;
+  claimed_at: Date;
+  answered_at: Date | null;
+  ended_at: Date | null;
+  heard_seconds: number | null;
+  key: string | null;
+  sip_status: number | null;
+  hangup_cause: number | null;
+  dial_status: string | null;
+  hung_up_by: string | null;
+  ring_seconds: number | null;
+  talk_seconds: number | null;
+  archive_status: string | null;
+}
+
+/** A campaign's attempts, in the order of number and ordinal. */
+export async function attemptsOf(pool: Pool, campaignId: string): Promise<AttemptRow[]> {
+  const { rows } = await pool.query<AttemptRow>(
+    'SELECT * FROM attempts WHERE campaign_id = $1 ORDER BY number, ordinal',
+    [campaignId],
+  );
+  return rows;
+}
+
+export interface ContactRow {
+  id: string;
+  number: string;
+  state: string;
+  attempts: number;
+  fields: Record<string, unknown>;
+}
+
+/** A campaign's contacts, in the order of their numbers. */
+export async function contactsOf(pool: Pool, campaignId: string): Promise<ContactRow[]> {
+  const { rows } = await pool.query<ContactRow>(
+    'SELECT * FROM contacts WHERE campaign_id = $1 ORDER BY number',
+    [campaignId],
+  );
+  return rows;
+}
+
+export async function statusOf(pool: Pool, campaignId: string): Promise<string> {
+  const { rows } = await pool.query('SELECT status FROM campaigns WHERE id = $1', [campaignId]);
+  return rows[0].status;
+}
+
+/** Resolves when all of the campaigns have completed; throws, with what they wait for, after `seconds`. */
+export async function untilCompleted(
+  pool: Pool,
+  campaignIds: readonly string[],
+  seconds: number,
+): Promise<void> {
+  const query = `SELECT id, status, pending, calling, retrying FROM campaigns WHERE id = ANY($1) AND status <> 'completed'`;
+  const left = async () => (await pool.query(query, [campaignIds])).rows;
+  const done = await until(async () => (await left()).length === 0, {
+    timeoutMs: seconds * 1000,
+    everyMs: 100,
+  });
+  if (!done) throw new Error(`not completed after ${seconds} s: ${JSON.stringify(await left())}`);
+}
+
+/** The elements by what `keyOf` gives for each, in their order. */
+export function groupBy<T>(elements: readonly T[], keyOf: (element: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const element of elements) {
+    const group = groups.get(keyOf(element));
+    if (group) group.push(element);
+    else groups.set(keyOf(element), [element]);
+  }
+  return groups;
+}
+
+/** The most attempts that were open at one moment, which is how many ports the database knew of. */
+export function mostOpen(attempts: readonly { claimed_at: Date; ended_at: Date | null }[]): number {
+  const edges = attempts
+    .flatMap(({ claimed_at, ended_at }) => [
+      { at: claimed_at.getTime(), step: 1 },
+      { at: ended_at?.getTime() ?? Number.POSITIVE_INFINITY, step: -1 },
+    ])
+    .sort((a, b) => (a.at === b.at ? a.step - b.step : a.at - b.at));
+  let open = 0;
+  let most = 0;
+  for (const { step } of edges) {
+    open += step;
+    most = Math.max(most, open);
+  }
+  return most;
 }

@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { describe } from 'vitest';
-import { type Config, loadConfig } from '../../src/config.js';
+import { issueToken } from '../../src/api/token.js';
+import { type Config, loadConfig, loadSecret } from '../../src/config.js';
 import { type AsteriskInstance, startAsterisk } from '../../src/lab/asterisk.js';
 import { type FarEnd, type FarEndOptions, startFarEnd } from '../../src/lab/far-end.js';
 import { canHaveAsterisk, ensureAsterisk, type Image } from '../../src/lab/image.js';
 import { freePort } from '../../src/lab/ports.js';
-import { createLog } from '../../src/log.js';
+import { createLog, type Logger } from '../../src/log.js';
 import { type Running, startCampanile } from '../../src/main.js';
 import { toneWav } from '../../src/messages/tone.js';
 import { packageRoot } from '../../src/root.js';
+import { callIdOfFile } from '../../src/spool/name.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
 
 /**
@@ -27,10 +30,12 @@ export function describeOnAsterisk(name: string, tests: () => void): void {
 /** The Asterisk that this run of the tests is about: `npm run test:pbx -- --asterisk 16`. */
 export function testImage(): Promise<Image> {
   const prefer = process.env.TEST_ASTERISK === '16' ? '16' : '22';
-  return ensureAsterisk({ prefer, cacheDir: loadConfig({}).cacheDir, log: () => {} }).then(({ image, note }) => {
-    if (note) console.log(note);
-    return image;
-  });
+  return ensureAsterisk({ prefer, cacheDir: loadConfig({}).cacheDir, log: () => {} }).then(
+    ({ image, note }) => {
+      if (note) console.log(note);
+      return image;
+    },
+  );
 }
 
 /** The whole line: a database, a real Asterisk with a far end, and a Campanile beside it that can be restarted. */
@@ -40,9 +45,19 @@ export interface Line {
   farEnd: FarEnd;
   config: Config;
   /** Starts Campanile, or another one after it was stopped. */
-  start(over?: Partial<Config>): Promise<Running>;
+  start(over?: Partial<Config>, log?: Logger): Promise<Running>;
   stop(): Promise<void>;
 }
+
+/** What the API answered; `json` is null where there was none. */
+export interface ApiAnswer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read answers of every shape
+  json: any;
+}
+
+/** Sends a request to the API of a running Campanile: a body that is no text goes as JSON. */
+export type SendToApi = (method: string, path: string, body?: unknown, type?: string) => Promise<ApiAnswer>;
 
 export async function startLine(
   options: { farEnd?: Partial<FarEndOptions>; config?: Partial<Config>; extraExtensions?: string } = {},
@@ -85,8 +100,7 @@ export async function startLine(
     asterisk,
     farEnd,
     config,
-    async start(over = {}) {
-      const log = createLog(process.env.TEST_LOG ?? 'error');
+    async start(over = {}, log = createLog(process.env.TEST_LOG ?? 'error')) {
       const campanile = await startCampanile({ ...config, ...over }, 'all', log, (error) => {
         throw error;
       });
@@ -101,6 +115,46 @@ export async function startLine(
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** The API of `running` as the tenant uses it, over HTTP and with a token of his. */
+export async function apiFor(
+  { config }: Pick<Line, 'config'>,
+  { apiPort }: Running,
+  grant: { tenantId: string } | { admin: true },
+): Promise<SendToApi> {
+  const token = issueToken(await loadSecret(config), grant, 3600);
+  return async (method, path, body, type = 'application/json') => {
+    const response = await fetch(`http://127.0.0.1:${apiPort}${path}`, {
+      method,
+      headers: {
+        Authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'Content-Type': type }),
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, json: text === '' ? null : JSON.parse(text) };
+  };
+}
+
+/** Call files and reports of ours, by the directory they lie in; a directory with none is left out. */
+export async function filesOfOurs({ spoolDir }: { spoolDir: string }): Promise<Record<string, string[]>> {
+  const found: Record<string, string[]> = {};
+  for (const dir of ['outgoing', 'outgoing_done', 'campanile/staging', 'campanile/quarantine']) {
+    const names = await readdir(join(spoolDir, dir));
+    const ours = names.filter((name) => callIdOfFile(name) !== null);
+    if (ours.length > 0) found[dir] = ours;
+  }
+  const reports = await readdir(join(spoolDir, 'campanile/reports'));
+  return reports.length > 0 ? { ...found, 'campanile/reports': reports } : found;
+}
+
+/** A log that is kept, one object a line. */
+export function keptLog(level = 'info'): { log: Logger; lines: Record<string, unknown>[] } {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ level }, { write: (line: string) => lines.push(JSON.parse(line)) });
+  return { log, lines };
 }
 
 /** A message of `seconds`, as `insertTenantFixture` takes it. */

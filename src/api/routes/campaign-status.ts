@@ -8,87 +8,113 @@ import {
   updateCampaignStatus,
 } from '../../db/campaigns.js';
 import { cancelContacts } from '../../db/contacts.js';
-import { type Tx, transaction } from '../../db/pool.js';
+import { type Db, type Pool, type Tx, transaction } from '../../db/pool.js';
 import { CampanileError } from '../../errors.js';
 import { notFound } from '../problem.js';
 import { type Route, route } from '../route.js';
 import { campaign } from '../schemas/campaign.js';
 import { showCampaign } from './campaigns.js';
 
-export const startCampaign = change({
-  verb: 'start',
-  summary: 'Start a draft that has contacts',
-  from: ['draft'],
-  code: 'campaign_not_draft',
-  async make(tx, tenantId, { id, pending }) {
-    if (pending === 0) throw conflict('campaign_empty', 'cannot start a campaign that has no contacts');
-    await updateCampaignStatus(tx, tenantId, id, 'running');
+export const startCampaign = changeStatus(
+  'start',
+  'Start a draft that has contacts',
+  async (tx, tenantId, found) => {
+    expectStatus('start', 'campaign_not_draft', found, ['draft']);
+    if (found.pending === 0) throw conflict('campaign_empty', 'cannot start a campaign that has no contacts');
+    await updateCampaignStatus(tx, tenantId, found.id, 'running');
     await notifyDue(tx);
   },
-});
+);
 
-export const pauseCampaign = change({
-  verb: 'pause',
-  summary: 'Pause: no further calls; those under way go on',
-  from: ['running'],
-  code: 'campaign_not_running',
-  make: (tx, tenantId, { id }) => updateCampaignStatus(tx, tenantId, id, 'paused'),
-});
+export const pauseCampaign = changeStatus(
+  'pause',
+  'Pause: no further calls; those under way go on',
+  async (tx, tenantId, found) => {
+    expectStatus('pause', 'campaign_not_running', found, ['running']);
+    await updateCampaignStatus(tx, tenantId, found.id, 'paused');
+  },
+);
 
-export const resumeCampaign = change({
-  verb: 'resume',
-  summary: 'Go on with a paused campaign',
-  from: ['paused'],
-  code: 'campaign_not_paused',
-  async make(tx, tenantId, { id }) {
-    await updateCampaignStatus(tx, tenantId, id, 'running');
+export const resumeCampaign = changeStatus(
+  'resume',
+  'Go on with a paused campaign',
+  async (tx, tenantId, found) => {
+    expectStatus('resume', 'campaign_not_paused', found, ['paused']);
+    await updateCampaignStatus(tx, tenantId, found.id, 'running');
     await notifyDue(tx);
   },
-});
+);
 
-export const cancelCampaign = change({
-  verb: 'cancel',
-  summary: 'Cancel for good: contacts that wait are cancelled, calls that were answered go on',
-  from: ['draft', 'running', 'paused'],
-  code: 'campaign_ended',
-  async make(tx, tenantId, { id }) {
-    await updateCampaignStatus(tx, tenantId, id, 'cancelled');
-    await cancelContacts(tx, tenantId, id);
-    await notifyCancelled(tx, tenantId, id);
+export const cancelCampaign = changeStatus(
+  'cancel',
+  'Cancel for good: contacts that wait are cancelled, calls that were answered go on',
+  async (tx, tenantId, found) => {
+    // Cut off between two batches, it is finished by asking again.
+    if (found.status !== 'cancelled' || found.pending + found.retrying === 0) {
+      expectStatus('cancel', 'campaign_ended', found, ['draft', 'running', 'paused']);
+      await updateCampaignStatus(tx, tenantId, found.id, 'cancelled');
+      await notifyCancelled(tx, tenantId, found.id);
+    }
+    await cancelContacts(tx, tenantId, found.id, BATCH);
   },
-});
+  cancelRest,
+);
 
-/** A route that changes the status of a campaign in one of the statuses `from`, and answers with the campaign. */
-function change(spec: {
-  verb: string;
-  summary: string;
-  from: readonly CampaignStatus[];
-  code: string;
-  make(tx: Tx, tenantId: string, campaign: Campaign): Promise<void>;
-}): Route {
+/** So many contacts are cancelled in a fraction of a second, in which the ends of the campaign's calls wait. */
+const BATCH = 10_000;
+
+/**
+ * Cancels what the first batch left. A million contacts in one transaction would take longer than a statement may,
+ * and everybody who needs the campaign would wait for it; its status alone already ends the calling.
+ */
+async function cancelRest(pool: Pool, tenantId: string, id: string): Promise<void> {
+  for (let cancelled = BATCH; cancelled === BATCH; ) {
+    cancelled = await transaction(pool, async (tx) => {
+      await lockCampaign(tx, tenantId, id);
+      return cancelContacts(tx, tenantId, id, BATCH);
+    });
+  }
+}
+
+/** A route that changes a campaign's status in a transaction, does the `rest` after it, and answers the campaign. */
+function changeStatus(
+  verb: string,
+  summary: string,
+  change: (tx: Tx, tenantId: string, found: Campaign) => Promise<void>,
+  rest?: (pool: Pool, tenantId: string, id: string) => Promise<void>,
+): Route {
   return route({
     method: 'post',
-    path: `/v1/campaigns/{id}/${spec.verb}`,
+    path: `/v1/campaigns/{id}/${verb}`,
     access: 'tenant',
-    summary: spec.summary,
+    summary,
     answer: campaign,
     problems: [409],
-    handle: ({ pool, tenant, id }) =>
-      transaction(pool, async (tx) => {
-        const found = await lockCampaign(tx, tenant.id, id);
-        if (!found) throw notFound('campaign');
-        if (!spec.from.includes(found.status)) {
-          throw conflict(
-            spec.code,
-            `cannot ${spec.verb} a campaign that is ${found.status}, only one that is ${spec.from.join(' or ')}`,
-          );
-        }
-        await spec.make(tx, tenant.id, found);
-        const changed = await findCampaignById(tx, tenant.id, id);
-        if (!changed) throw notFound('campaign');
-        return showCampaign(changed);
-      }),
+    async handle({ pool, tenant, id }) {
+      const show = async (db: Db) => showCampaign((await findCampaignById(db, tenant.id, id)) ?? missing());
+      const shown = await transaction(pool, async (tx) => {
+        await change(tx, tenant.id, (await lockCampaign(tx, tenant.id, id)) ?? missing());
+        return show(tx);
+      });
+      if (!rest) return shown;
+      await rest(pool, tenant.id, id);
+      return show(pool);
+    },
   });
+}
+
+function missing(): never {
+  throw notFound('campaign');
+}
+
+function expectStatus(
+  verb: string,
+  code: string,
+  { status }: Campaign,
+  from: readonly CampaignStatus[],
+): void {
+  if (from.includes(status)) return;
+  throw conflict(code, `cannot ${verb} a campaign that is ${status}, only one that is ${from.join(' or ')}`);
 }
 
 function conflict(code: string, message: string): CampanileError {

@@ -1,0 +1,44 @@
+import type { Ending } from '../db/finish.js';
+import { findAttemptStates } from '../db/open-attempts.js';
+import type { Db } from '../db/pool.js';
+import type { ArchivedFile } from '../spool/archive.js';
+
+/**
+ * How long the hangup handler's report may come after the archived file. On a routed call the handler runs on one half
+ * of a Local channel, and Asterisk archives when the other half ends; a call on a trunk that the PBX does not know is
+ * never reported.
+ */
+const REPORT_GRACE_MS = 1000;
+
+/**
+ * Ends the calls of archived files and disposes of the files. Those that still lack their report are left: the watcher
+ * hands them again, after half a second first.
+ */
+export function createFinishArchived(options: {
+  db: Db;
+  finish(endings: Ending[]): Promise<void>;
+  dispose(name: string): Promise<void>;
+}): (files: readonly ArchivedFile[]) => Promise<void> {
+  const { db, finish, dispose } = options;
+  const waitingSince = new Map<string, number>();
+
+  return async (files) => {
+    const now = Date.now();
+    const endings = files.map(({ callId, status }) => ({
+      callId,
+      archiveStatus: status,
+      reportMayCome: status !== 'Failed' && now - (waitingSince.get(callId) ?? now) < REPORT_GRACE_MS,
+    }));
+    await finish(endings);
+    const states = await findAttemptStates(
+      db,
+      files.map(({ callId }) => callId),
+    );
+    for (const { callId } of files) {
+      if (states.get(callId)?.state !== 'open') waitingSince.delete(callId);
+      else if (!waitingSince.has(callId)) waitingSince.set(callId, now);
+    }
+    const ended = files.filter(({ callId }) => states.get(callId)?.state === 'ended');
+    await Promise.all(ended.map(({ name }) => dispose(name)));
+  };
+}
