@@ -160,7 +160,8 @@ export async function takeDueContacts(
   const { rows } = await tx.query<TakenContact>({
     name: 'take-due-contacts',
     // The due contacts must come from materialized CTEs: as a plain sub-select the planner may run it again for
-    // each row of the UPDATE and so lock and take more rows than LIMIT allows.
+    // each row of the UPDATE and so lock and take more rows than LIMIT allows. They go on as arrays, because the planner
+    // takes a CTE with a LIMIT it does not know for thousands of rows and would read the whole table to join them.
     text: `WITH grants AS (
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS g(tenant_id, campaign_id, n)
       ), retried AS MATERIALIZED (
@@ -176,9 +177,11 @@ export async function takeDueContacts(
             AND due_at <= statement_timestamp()
           ORDER BY due_at, id LIMIT g.n - (SELECT count(*) FROM retried r WHERE r.campaign_id = g.campaign_id)
           FOR UPDATE SKIP LOCKED) AS c
+      ), due AS MATERIALIZED (
+        SELECT tenant_id, id FROM retried UNION ALL SELECT tenant_id, id FROM fresh
       ), taken AS (
         UPDATE contacts c SET state = 'calling', attempts = c.attempts + 1, updated_at = statement_timestamp()
-        FROM (SELECT * FROM retried UNION ALL SELECT * FROM fresh) AS d
+        FROM unnest(ARRAY(SELECT tenant_id FROM due), ARRAY(SELECT id FROM due)) AS d(tenant_id, id)
         WHERE c.tenant_id = d.tenant_id AND c.id = d.id
         RETURNING c.tenant_id, c.id, c.campaign_id, c.number, c.attempts
       ), numbered AS (
