@@ -2,7 +2,7 @@ import type { Logger } from '../log.js';
 import type { CallLog, SandboxCall } from './call-log.js';
 import type { CallOrder } from './call-order.js';
 import { causeOf, dialStatusOf } from './cause.js';
-import { Channel } from './channel.js';
+import { BY_DIALPLAN, Channel } from './channel.js';
 import { type Agi, type Answer, type Dialled, runAnswered, runHangupHandler } from './dialplan.js';
 import { type FarEndManners, type Manner, mannerOf } from './far-end.js';
 
@@ -25,6 +25,8 @@ const DOCTOR: Manner = { kind: 'answers', ringMs: 0, acts: [{ afterMs: 1_000, do
 /** What Asterisk 22 says of a call that rang until WaitTime: AST_CAUSE_NO_ANSWER. */
 const NO_ANSWER = 19;
 const NORMAL_CLEARING = 16;
+const NO_CONTEXT: Answer = { answered: false, sipStatus: null, cause: 3, dialStatus: '' };
+const REDIRECTED: Answer = { answered: false, sipStatus: null, cause: 0, dialStatus: 'CHANUNAVAIL' };
 
 let channelNumber = 0;
 
@@ -60,8 +62,8 @@ function pushesHandler({ route, variables }: CallOrder): boolean {
 async function dial(channel: Channel, order: CallOrder, exchange: Exchange): Promise<Dialled> {
   const { route } = order;
   if (route?.by === 'dialplan' && !exchange.isKnownTrunk(route.trunk)) {
-    channel.hangUp('');
-    return { answered: false, sipStatus: null, cause: 0, dialStatus: 'CHANUNAVAIL', farName: '' };
+    channel.hangUp(BY_DIALPLAN);
+    return { ...NO_CONTEXT, farName: '', source: BY_DIALPLAN };
   }
   const number = route && 'number' in route ? route.number : '';
   const manner = mannerOfCall(order, number, exchange);
@@ -69,12 +71,26 @@ async function dial(channel: Channel, order: CallOrder, exchange: Exchange): Pro
   try {
     const answer = await ring(channel, order, manner, seen);
     if (answer.answered) await talk(channel, order, exchange);
-    const dialStatus = route?.by === 'dialplan' ? answer.dialStatus : '';
+    if (route?.by === 'dialplan') return seenByDial(answer, channel);
     const sipStatus = route?.by === 'doctor' ? null : answer.sipStatus;
-    return { ...answer, dialStatus, sipStatus, farName: channel.farName };
+    const { farName, hangupSource } = channel;
+    return { ...answer, sipStatus, dialStatus: '', farName, source: hangupSource };
   } finally {
     exchange.seen.end(seen);
   }
+}
+
+/**
+ * What the half of a routed call that dials knows of it, as test/pbx/every-kind.test.ts has seen it. A far end that
+ * never answered has left nothing for HANGUPCAUSE_KEYS(), and nor has a redirect, which Dial() follows to nowhere. After
+ * a refusal it is the admin's dialplan that hangs up, and when the other half does, there is no source.
+ */
+function seenByDial(answer: Answer, { farName, hangupSource }: Channel): Dialled {
+  const { answered, sipStatus } = answer;
+  if (sipStatus === null) return { ...answer, farName: '', source: '' };
+  if (sipStatus >= 300 && sipStatus < 400) return { ...REDIRECTED, farName: '', source: BY_DIALPLAN };
+  if (sipStatus >= 400) return { ...answer, farName, source: BY_DIALPLAN };
+  return { ...answer, farName, source: answered && hangupSource === farName ? farName : '' };
 }
 
 function mannerOfCall({ route }: CallOrder, number: string, exchange: Exchange): Manner {

@@ -17,14 +17,16 @@ export interface Answer {
   sipStatus: number | null;
   /** HANGUPCAUSE */
   cause: number;
-  /** DIALSTATUS; '' on a call that no `Dial()` made. */
+  /** DIALSTATUS of the `Dial()` on a routed call. */
   dialStatus: string;
 }
 
 /** How a call went, as its hangup handler sees it. */
 export interface Dialled extends Answer {
-  /** CAMPANILE_FAR: the channel to the callee, the one that Dial() made on a routed call; '' when it made none. */
+  /** CAMPANILE_FAR: the channel to the callee, the one that Dial() made on a routed call; '' when there is none. */
   farName: string;
+  /** CHANNEL(hangupsource) */
+  source: string;
 }
 
 /** As long as vm-goodbye. */
@@ -49,14 +51,14 @@ export async function runHangupHandler(
   if (channel.variables.get('CAMPANILE_HEARD') !== '1') leaveReport(channel, report, log);
 }
 
-function renderReport(channel: Channel, { sipStatus, cause, dialStatus, farName }: Dialled): string {
+function renderReport(channel: Channel, { sipStatus, cause, dialStatus, farName, source }: Dialled): string {
   const duration = channel.now() / 1000;
   const billed = channel.answeredAt === null ? 0 : duration - channel.answeredAt / 1000;
   const seconds = [duration.toFixed(6), billed.toFixed(6)];
-  return [cause, sipStatus ?? '', dialStatus, farName, channel.hangupSource, ...seconds].join('|');
+  return [cause, sipStatus ?? '', dialStatus, farName, source, ...seconds].join('|');
 }
 
-/** `Set(FILE(...,,,al)=...)`: appends a line. Asterisk, too, only logs that it could not. */
+/** `Set(FILE(...,,,al,u)=...)`: appends a line. Asterisk, too, only logs that it could not. */
 function leaveReport(channel: Channel, report: string, log: Logger): void {
   const file = join(of(channel, 'CAMPANILE_REPORTS'), of(channel, 'CAMPANILE_CALL'));
   try {

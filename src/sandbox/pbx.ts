@@ -20,7 +20,10 @@ export interface SandboxOptions {
   answerSeconds?: number;
   /** Numbers ending in 202: seconds of ringing before the answer. 2 unless said otherwise. */
   ringSeconds?: number;
-  /** How many times as fast as real time all that is pretended goes: ringing, playing, WaitTime. 1 by default. */
+  /**
+   * How many times as fast as real time all that is pretended goes: ringing, playing, WaitTime. 1 by default. Campanile's
+   * own clock does not follow: with more, a call that the callee cuts short counts as heard for the real time only.
+   */
   speed?: number;
   /** Nothing pretended takes any time. What would come first still comes first, and all of the protocol is spoken. */
   instant?: boolean;

@@ -25,8 +25,6 @@ export interface Spool {
   owner: Owner | null;
   /** Permission bits of call files. */
   mode: number;
-  /** Names that `withdraw` is at work on: where they lie means nothing meanwhile. */
-  withdrawing: Set<string>;
   /** When the running Asterisk started, or null when it does not run: see asterisk-run.ts. */
   asteriskStartedAt(): Promise<Date | null>;
 }
@@ -59,7 +57,6 @@ export async function openSpool({ spool: root, owner, mode, asteriskRun }: Spool
     kept: join(own, 'kept'),
     owner,
     mode,
-    withdrawing: new Set(),
     asteriskStartedAt: () => startedAt(asteriskRun),
   };
   if (Buffer.byteLength(root) > LONGEST_ROOT) {
@@ -192,13 +189,18 @@ async function checkSameMount(from: string, to: string): Promise<void> {
   }
 }
 
-/** Whether we may give files away is asked of the system: it takes root or CAP_CHOWN. */
+/** Whether we may give files away, and set their time after (withdrawal.ts), is asked of the system: root may. */
 async function checkOwner({ staging, owner }: Spool): Promise<void> {
   if (!owner) return;
   const probe = join(staging, `.campanile-owner-${process.pid}`);
   try {
     const file = await open(probe, 'w');
-    await file.chown(owner.uid, owner.gid).finally(() => file.close());
+    try {
+      await file.chown(owner.uid, owner.gid);
+      await file.utimes(0, 0);
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     throw unusable(
       `cannot give a file to user ${owner.uid}, group ${owner.gid}: ${messageOf(error)}`,

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallId } from '../calls/call-id.js';
@@ -62,14 +62,13 @@ export function createInventory(spool: Spool, { inFlight, announceSeconds }: Inv
    */
   function inspect(name: string, found: FoundFile['file'][]): FoundFile | null {
     const callId = callIdOfFile(name)!;
-    if (inFlight(callId) || spool.withdrawing.has(name)) return null;
-    // Of a file with two links (announceAgain) the one that is further on counts.
+    if (inFlight(callId)) return null;
+    // Of a file with two links (we died in announceAgain) the one that is further on counts.
     const file = found.at(-1)!;
     const directory = directories[file];
     const stat = statSync(join(directory, name), { throwIfNoEntry: false });
+    // Moved on since it was listed; or a directory, which is not ours.
     if (!stat?.isFile()) return null;
-    // Only in staging/ when it was listed, and placed since.
-    if (file === 'staging' && existsSync(join(spool.outgoing, name))) return null;
     return { callId, name, file, directory, since: stat.ctime, begunAt: begunAtOf(name, file, stat) };
   }
 

@@ -52,8 +52,8 @@ export type Action =
  *
  * | attempt | its file | meaning | action |
  * |---|---|---|---|
- * | open | staging | never placed | release |
- * | open, ended, none | staging, begun | we died taking it from under Asterisk (withdrawal.ts) | as in outgoing, but put back (restore) where that says leave |
+ * | open | staging | never placed, or withdrawn | release |
+ * | any | staging, begun | Asterisk was late to write into a file that was withdrawn | as in outgoing, but restore where that says leave |
  * | open | outgoing, not begun | waits for Asterisk | leave; announce when it waits for long and Asterisk is up |
  * | open | outgoing, begun after Asterisk's start | call in progress | leave; conclude when it was hung up a minute ago |
  * | open | outgoing, begun before Asterisk's start | Asterisk died in the call | conclude if anything was heard, else lost |
@@ -69,8 +69,8 @@ export type Action =
  * | none | outgoing, begun after Asterisk's start | the same, in progress | leave: it is archived in the end |
  * | none | outgoing_done | the same, over | quarantine |
  *
- * Asterisk archives a call that was hung up at once, unless its file was not there at that moment: withdrawal.ts comes
- * close to taking it away. Nothing but the hangup tells then.
+ * Asterisk archives a call that was hung up at once, unless somebody had taken its file away at that moment and put it
+ * back after. Nothing but the hangup tells then.
  *
  * While Asterisk does not run, calls that it began are left: it may be that only its run directory is not where it
  * should be, and nobody can be called meanwhile. What lies in outgoing_done/ is left to the archive watcher for the

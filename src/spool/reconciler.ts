@@ -91,7 +91,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return counts;
   }
 
-  /** Removes what `announceAgain` left in staging/. */
+  /** Removes what `announceAgain` left in staging/ when we died in it. */
   function dropSecondLink({ name, file, directory }: FoundFile): void {
     const staged = join(spool.staging, name);
     // Both, now: the file may have been withdrawn to staging/ since it was listed, and then it is the only one.

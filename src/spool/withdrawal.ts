@@ -1,7 +1,6 @@
 import {
   closeSync,
   constants,
-  existsSync,
   linkSync,
   openSync,
   readFileSync,
@@ -11,94 +10,76 @@ import {
   utimesSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay, setImmediate } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { begunAt, type CallFile, parseCallFile } from './call-file.js';
 import type { Spool } from './directories.js';
 import { checkName, ignoreMissing } from './writer.js';
 
-// Taking a file away from under Asterisk. What pbx_spool.c (22; likewise since 1.8) does, and what follows:
+// Taking a file away from under Asterisk. What pbx_spool.c does (read there; 22.10 was watched doing it):
 //
 //   It takes a file on IN_MOVED_TO, and on IN_CLOSE_WRITE only of a name that IN_CREATE announced before. Opening a
 //   file that has lain there for append and closing it does nothing. link(2) makes an IN_CREATE; open and close after
 //   it make Asterisk look at once (a link alone is looked at after two seconds, unless a reader opens the file in
 //   these: then never).
 //
-//   It looks in one thread: stat, and a file whose mtime lies ahead waits; open, read, close; append `StartRetry` BY
-//   NAME, which makes the name anew if we took it away after the read; set mtime ahead by two RetryTimes; dial.
-//   So rename(2) back into outgoing/ could replace that new file by one that looks untouched, and the person would be
-//   called twice. link(2) fails with EEXIST instead: that is how a file goes back here.
+//   It looks in one thread: stat, and a file whose mtime lies ahead waits until then; read; append `StartRetry` BY
+//   NAME; set mtime ahead by two RetryTimes; dial. When the call is over it renames the name away, and if the name is
+//   not there then, nobody ever learns.
 //
-//   When a call is over it renames the name away, and if the name is not there nobody ever learns. So a file whose
-//   call has begun is never moved, and where that is only seen afterwards it goes back at once.
+// So a name must not be missing while Asterisk is at work on it. If it is, the append makes a new file of that name; a
+// rename(2) back over it makes the call look untouched, and the person is called twice (3 of 1,500 tries that aimed at
+// that moment did; of as many, some calls were over and never archived). Therefore a file is frozen first, where it
+// lies: its mtime is set far ahead, which makes no event. From then on Asterisk either was past its stat, and writes
+// into the file within microseconds, or does not touch it; and only after that the file is moved.
 
 export type Withdrawal = 'withdrawn' | 'begun' | 'gone';
 
-/** How long Asterisk may take between reading a file and appending to it: microseconds, unless the machine swaps. */
-const SETTLE_MS = 100;
-const LOOK_EVERY_MS = 2;
-/**
- * A call can fail within half a millisecond, and Asterisk must find the name again when it does. So the first moment is
- * watched without a break: with pauses of 20 ms, 2 of 1,000 withdrawals aimed at that moment (Asterisk 22.10, calls
- * that end at once) left the file of a call that was over in outgoing/; nothing would ever have taken it away.
- */
-const WATCH_MS = 1;
+/** How long Asterisk may take from its stat to its append: microseconds, some milliseconds on a crowded machine. */
+const SETTLE_MS = 200;
+
+/** As far ahead as Asterisk sets it. Should we die now, the next reconciliation finds the file waiting and thaws it. */
+const FROZEN_SECONDS = 20 * 86_400;
+
+/** Paths that `withdraw` is at work on: a second one would move a file that the first is putting back. */
+const underWay = new Set<string>();
 
 /**
  * Takes a file that Asterisk has not begun out of outgoing/ into staging/, where it counts as never placed; remove it
- * there (`unstage`) once the database knows. `begun`: the call is being made, the file was left in outgoing/ or put
- * back. `gone`: it is not in outgoing/ (any more).
+ * there (`unstage`) once the database knows. `begun`: the call is being made, and the file stays. `gone`: it is not in
+ * outgoing/ (any more), or somebody else is just withdrawing it. Takes 0.2 s; any number may be under way.
  */
 export async function withdraw(spool: Spool, name: string): Promise<Withdrawal> {
   checkName(name);
-  // Many are withdrawn at once when a campaign is cancelled: other work gets its turn between them.
-  await setImmediate();
   const outgoing = join(spool.outgoing, name);
-  const staged = join(spool.staging, name);
-  const seen = look(outgoing);
-  if (!seen) return 'gone';
-  if (seen.begunAt) return 'begun';
-  spool.withdrawing.add(name);
+  if (underWay.has(outgoing)) return 'gone';
+  const before = look(outgoing);
+  if (!before) return 'gone';
+  if (before.begunAt) return 'begun';
+  underWay.add(outgoing);
   try {
-    if (!moved(outgoing, staged)) return 'gone';
-    watchForAppend(staged);
-    for (let waited = 0; ; waited += LOOK_EVERY_MS) {
-      // Asterisk opened the file before the rename and wrote into it after: that is in the file we hold.
-      if (look(staged)?.begunAt) {
-        restore(spool, name);
-        return 'begun';
-      }
-      // Asterisk read the file before the rename and appended by name after: that made a new file.
-      if (existsSync(outgoing) || existsSync(join(spool.done, name))) {
-        unlinkSync(staged);
-        return 'begun';
-      }
-      if (waited >= SETTLE_MS) return 'withdrawn';
-      await delay(LOOK_EVERY_MS);
-    }
+    if (!frozen(outgoing)) return 'gone';
+    await delay(SETTLE_MS);
+    const after = look(outgoing);
+    if (after?.begunAt) return 'begun';
+    return moved(outgoing, join(spool.staging, name)) ? 'withdrawn' : 'gone';
   } finally {
-    spool.withdrawing.delete(name);
+    underWay.delete(outgoing);
   }
 }
 
-/**
- * Has Asterisk look again at a file that it seems to have missed. The name is gone from outgoing/ for the microseconds
- * between two system calls. staging/ keeps a second link to the file: should Asterisk have tried to open it just then,
- * it deletes the name, and the file counts as never placed. The next reconciliation removes that link.
- */
+/** Has Asterisk look again at a file that it seems to have missed. Takes 0.2 s. */
 export async function announceAgain(spool: Spool, name: string): Promise<'announced' | 'begun' | 'gone'> {
-  checkName(name);
+  const answer = await withdraw(spool, name);
+  if (answer !== 'withdrawn') return answer;
   const outgoing = join(spool.outgoing, name);
   const staged = join(spool.staging, name);
-  const seen = look(outgoing);
-  if (!seen) return 'gone';
-  if (seen.begunAt) return 'begun';
-  if (!moved(outgoing, staged)) return 'gone';
-  if (!linked(staged, outgoing)) {
-    unlinkSync(staged);
-    return 'begun';
-  }
-  touch(outgoing);
-  return 'announced';
+  const now = new Date();
+  utimesSync(staged, now, now);
+  // Not rename(2): should Asterisk, against all odds, have made the name anew, it must not be replaced.
+  const announced = linked(staged, outgoing);
+  if (announced) touch(outgoing);
+  unlinkSync(staged);
+  return announced ? 'announced' : 'begun';
 }
 
 /** Puts a staged file whose call has begun back, so that Asterisk finds it when the call is over. */
@@ -107,10 +88,8 @@ export function restore(spool: Spool, name: string): void {
   const staged = join(spool.staging, name);
   const seen = look(staged);
   if (!seen) return;
-  const printed = seen.file.diary.findLast((entry) => entry.key === 'StartRetry')?.time;
-  // Asterisk's own setting of the time found no file. Without it a restart of Asterisk would dial again at once.
-  if (printed && printed.getTime() > Date.now()) utimesSync(staged, new Date(), printed);
-  // It may hold its status already, when it is the second link that `announceAgain` left: then it is over.
+  // As Asterisk set it, or would have. Without it a restart of Asterisk would dial again at once.
+  frozen(staged);
   linked(staged, join(seen.file.status ? spool.done : spool.outgoing, name));
   unlinkSync(staged);
 }
@@ -133,10 +112,9 @@ export function look(path: string): Look | null {
   }
 }
 
-function watchForAppend(path: string): void {
-  const { size } = statSync(path);
-  const end = performance.now() + WATCH_MS;
-  while (statSync(path).size === size && performance.now() < end);
+function frozen(path: string): boolean {
+  const ahead = Date.now() / 1000 + FROZEN_SECONDS;
+  return succeeds('ENOENT', () => utimesSync(path, ahead, ahead));
 }
 
 function moved(from: string, to: string): boolean {

@@ -23,7 +23,6 @@ beforeEach(async () => {
 
 const send = (body: unknown, type?: string) =>
   api.send('POST', `/v1/campaigns/${id}/contacts`, { token: tenant.token, body, ...(type ? { type } : {}) });
-const csv = (text: string | Buffer) => send(text, 'text/csv');
 const list = async (query = '') =>
   (await api.send('GET', `/v1/campaigns/${id}/contacts${query}`, { token: tenant.token })).json;
 const stored = async () =>
@@ -143,115 +142,6 @@ describe('contacts in JSON', () => {
     ['null', null],
   ])('are refused as %s', async (_, body) => {
     expect((await send(JSON.stringify(body), 'application/json')).json.code).toBe('fields_invalid');
-  });
-});
-
-describe('contacts in CSV', () => {
-  it('take their number from one column and their fields from the others', async () => {
-    const reply = await csv(
-      'name,number,amount\r\n"Ada, ""the"" first",030 1100001,12\r\n,+49301100002,\r\n',
-    );
-    expect(reply.json).toEqual({ added: 2, duplicates: 0 });
-    expect(await stored()).toEqual([
-      { number: '+49301100001', fields: { name: 'Ada, "the" first', amount: '12' } },
-      { number: '+49301100002', fields: { name: '', amount: '' } },
-    ]);
-    await expectCounters(2);
-  });
-
-  it.each([
-    ['a byte order mark', '\ufeffnumber,name\n+49301100001,Ada\n'],
-    ['semicolons', 'number;name\n+49301100001;Ada\n'],
-    ['tabs', 'number\tname\n+49301100001\tAda\n'],
-    ['empty lines and no line break at the end', '\nnumber,name\n\n\n+49301100001,Ada'],
-    ['blanks around values', 'number , name\n +49301100001 , Ada \n'],
-  ])('may have %s', async (_, text) => {
-    expect((await csv(text)).json).toEqual({ added: 1, duplicates: 0 });
-    expect(await stored()).toEqual([{ number: '+49301100001', fields: { name: 'Ada' } }]);
-  });
-
-  it('may name their charset, if it is UTF-8', async () => {
-    const text = 'number,name\n+49301100001,Zoë\n';
-    expect((await send(text, 'text/csv; charset=utf-8; header=present')).status).toBe(201);
-    expect((await stored())[0].fields).toEqual({ name: 'Zoë' });
-    expect((await send(text, 'text/csv; charset=latin1')).status).toBe(415);
-    expect((await csv(Buffer.from(text, 'latin1'))).json.code).toBe('not_utf8');
-  });
-
-  it('are refused with the line of every wrong row', async () => {
-    const reply = await csv('number,name\n+49301100001,"two\nlines"\n1.5E+11,Ada\n+49301100003\n,\n');
-    expect(reply.json.errors).toEqual([
-      {
-        field: '/contacts/1/number',
-        message: expect.stringMatching(/^line 4: "1.5E\+11" is not a phone number/),
-      },
-      { field: '/contacts/2', message: 'line 5: has 1 values where the header row has 2' },
-      { field: '/contacts/3/number', message: expect.stringMatching(/^line 6: /) },
-    ]);
-    await expectCounters(0);
-  });
-
-  it.each([
-    ['no column `number`', 'phone,name\n+49301100001,Ada\n', 422, 'no column `number`'],
-    ['a column twice', 'number,name,name\n+49301100001,Ada,Eve\n', 422, '`name` twice'],
-    ['no rows', 'number,name\n', 422, 'holds no contacts'],
-    ['nothing', '', 422, 'holds no contacts'],
-    ['a quote that is not closed', 'number,name\n+49301100001,"Ada\n', 400, 'CSV'],
-  ])('are refused with %s', async (_, text, status, why) => {
-    const reply = await csv(text);
-    expect(reply.status).toBe(status);
-    expect(JSON.stringify(reply.json)).toContain(why);
-  });
-});
-
-describe('many contacts', () => {
-  it('are taken up to 100,000 in one request', async () => {
-    const reply = await csv(`number\n${numbers(100_000).join('\n')}\n`);
-    expect(reply.json).toEqual({ added: 100_000, duplicates: 0 });
-    await expectCounters(100_000);
-  });
-
-  it('leave other requests their turn while they are checked', async () => {
-    const body = `number\n${'none\n'.repeat(100_000)}`;
-    let turns = 0;
-    let done = false;
-    const upload = csv(body).finally(() => {
-      done = true;
-    });
-    while (!done) {
-      await api.send('GET', '/docs/start.js');
-      turns += 1;
-    }
-    expect((await upload).json.error_count).toBe(100_000);
-    expect(turns).toBeGreaterThan(20);
-  });
-
-  it('are refused beyond 100,000 in one request', async () => {
-    const reply = await csv(`number\n${'+49301100001\n'.repeat(100_001)}`);
-    expect(reply.status).toBe(413);
-    expect(reply.json.code).toBe('too_many_contacts');
-    await expectCounters(0);
-  });
-
-  it('are refused beyond 10 MiB, whether the length is told before or not', async () => {
-    const body = Buffer.alloc(10 * 1024 * 1024 + 1, ' ');
-    expect((await csv(body)).json.code).toBe('body_too_large');
-    const chunked = await fetch(`${api.url}/v1/campaigns/${id}/contacts`, {
-      method: 'POST',
-      headers: { Authorization: `Bearer ${tenant.token}`, 'Content-Type': 'text/csv' },
-      body: new Blob([body]).stream(),
-      duplex: 'half',
-    } as RequestInit);
-    expect(chunked.status).toBe(413);
-    expect(await chunked.json()).toMatchObject({ code: 'body_too_large' });
-  });
-
-  it('may come in several requests at once that hold the same numbers', async () => {
-    const all = numbers(3000).map((number) => ({ number }));
-    const replies = await Promise.all([send(all), send(all.toReversed()), send(all), send(all.toReversed())]);
-    expect(replies.map((reply) => reply.status)).toEqual([201, 201, 201, 201]);
-    expect(replies.reduce((sum, reply) => sum + reply.json.added, 0)).toBe(3000);
-    await expectCounters(3000);
   });
 });
 

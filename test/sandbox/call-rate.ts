@@ -6,8 +6,10 @@ import { Room } from './room.js';
 
 // How many calls per second the sandbox makes, in a process of its own, with the project's FastAGI server in this one:
 //
-//   npx tsc -p test/tsconfig.json --noEmit false --outDir /tmp/rate --sourceMap false
-//   ln -s $PWD/node_modules package.json /tmp/rate; node /tmp/rate/test/sandbox/call-rate.js [code] [calls] [ports]
+//   npx tsc --noCheck --ignoreConfig --module nodenext --target es2023 --types node --rootDir . --outDir /tmp/rate \
+//     test/sandbox/call-rate.ts src/sandbox/main.ts
+//   ln -s $PWD/node_modules $PWD/package.json /tmp/rate
+//   node /tmp/rate/test/sandbox/call-rate.js [code] [calls] [ports]
 //
 // Calls are placed as fast as they end, `ports` at a time, which is how the scheduler does it.
 

@@ -93,15 +93,34 @@ describe('the last three digits', () => {
   });
 
   test.concurrent.each([
-    ['486', 17, 'BUSY'],
-    ['404', 1, 'CHANUNAVAIL'],
-    ['480', 19, 'NOANSWER'],
-    ['503', 34, 'CONGESTION'],
-    ['200', 16, 'ANSWER'],
-  ])('a routed call to %s tells DIALSTATUS', async (code, hangupCause, dialStatus) => {
-    const call = room.place(`Local/+1555007${code}@campanile-routed/n`);
-    await room.status(call);
-    expect(room.report(call)).toMatchObject({ hangupCause, sipStatus: Number(code), dialStatus });
+    ['486', 17, 486, 'BUSY', 'callee'],
+    ['404', 1, 404, 'CHANUNAVAIL', 'callee'],
+    ['480', 19, 480, 'NOANSWER', 'callee'],
+    ['503', 34, 503, 'CONGESTION', 'callee'],
+    ['200', 16, 200, 'ANSWER', 'campanile'],
+    ['203', 16, 200, 'ANSWER', 'callee'],
+    ['180', 19, 180, 'CANCEL', 'pbx'],
+    ['999', 19, null, 'CANCEL', 'pbx'],
+    ['302', 0, null, 'CHANUNAVAIL', 'pbx'],
+  ])(
+    'a routed call to %s tells what Dial() knows',
+    async (code, hangupCause, sipStatus, dialStatus, hungUpBy) => {
+      const call = room.place(`Local/+1555007${code}@campanile-routed/n`);
+      await room.status(call);
+      expect(room.report(call)).toMatchObject({ hangupCause, sipStatus, dialStatus, hungUpBy });
+    },
+  );
+
+  test.concurrent('a routed call to a context that is not there reports cause 3', async () => {
+    const call = room.place('Local/+1555009200@campanile-routed/n', {}, 'nowhere');
+    expect(await room.status(call)).toBe('Expired');
+    expect(room.report(call)).toMatchObject({
+      hangupCause: 3,
+      sipStatus: null,
+      dialStatus: null,
+      hungUpBy: 'pbx',
+    });
+    expect(seen('+1555009200')).toBeUndefined();
   });
 });
 
@@ -123,7 +142,7 @@ describe('instant time', () => {
     ]);
     expect(room.notes.get(whole)).toMatchObject({ heardSeconds: 3, hangup: { talkSeconds: 3 } });
     expect(room.report(whole)?.ringSeconds).toBeCloseTo(0.1);
-    expect(room.notes.get(cut)).toMatchObject({ heardSeconds: 0.5, hangup: { hungUpBy: 'callee' } });
+    expect(room.report(cut)).toMatchObject({ hungUpBy: 'callee', talkSeconds: 0.5 });
     expect(room.notes.get(key)).toMatchObject({ heardSeconds: 1, key: '5' });
     expect(room.report(rings)).toMatchObject({ ringSeconds: 3600 });
     expect(pbx.calls()).toHaveLength(2);

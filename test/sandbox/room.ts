@@ -83,8 +83,12 @@ export class Room {
     return pbx;
   }
 
-  /** Renames a call file into outgoing/ as Campanile does; returns the call's id. */
-  place(channel: string, changes: Partial<Record<Directive['key'], string | null>> = {}): string {
+  /** Renames a call file into outgoing/ as Campanile does; returns the call's id. `route` is for Local/. */
+  place(
+    channel: string,
+    changes: Partial<Record<Directive['key'], string | null>> = {},
+    route = 'trunk',
+  ): string {
     this.#calls += 1;
     const call = `call-${this.#calls}`;
     const routed = channel.startsWith('Local/');
@@ -105,9 +109,7 @@ export class Room {
       __CAMPANILE_TOKEN: tokens.tokenFor(call),
       __CAMPANILE_AGI: this.agi,
       __CAMPANILE_REPORTS: this.reports,
-      ...(routed
-        ? { __CAMPANILE_ROUTE: 'trunk' }
-        : { 'CHANNEL(hangup_handler_push)': 'campanile-hangup,s,1' }),
+      ...(routed ? { __CAMPANILE_ROUTE: route } : { 'CHANNEL(hangup_handler_push)': 'campanile-hangup,s,1' }),
     };
     const text = renderCallFile([
       ...values.flatMap(([key, value]) => (value === null ? [] : [{ key, value }])),

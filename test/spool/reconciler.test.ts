@@ -1,9 +1,9 @@
-import { mkdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDisposal } from '../../src/spool/disposal.js';
 import { createReconciler, type FoundEnding, type Reconciler } from '../../src/spool/reconciler.js';
-import { announceAgain, withdraw } from '../../src/spool/withdrawal.js';
+import { withdraw } from '../../src/spool/withdrawal.js';
 import {
   ago,
   appendStatus,
@@ -132,10 +132,25 @@ describe('a start finds', () => {
     const impatient = reconciler({ announceSeconds: 0 });
     expect(await impatient.run()).toEqual({ announce: 1 });
     expect((await stat(join(temp.spool.outgoing, name))).ino).toBe(ino);
-    // The second link that announcing leaves goes at the next run.
-    expect(await everything()).toEqual({ staging: [name], outgoing: [name] });
+    expect(await everything()).toEqual({ outgoing: [name] });
+  });
+
+  it('a file that we died announcing, with a link left in staging: removes that, releases nothing', async () => {
+    const { name } = attempt();
+    await put(temp.spool.outgoing, name);
+    await link(join(temp.spool.outgoing, name), join(temp.spool.staging, name));
     expect(await reconciler().run()).toEqual({});
     expect(await everything()).toEqual({ outgoing: [name] });
+  });
+
+  it('a file that we died withdrawing, its time far ahead: announces it', async () => {
+    const { name } = attempt();
+    await put(temp.spool.outgoing, name);
+    const ahead = Date.now() / 1000 + 1_000_000;
+    await utimes(join(temp.spool.outgoing, name), ahead, ahead);
+    expect(await reconciler().run()).toEqual({});
+    expect(await reconciler({ announceSeconds: 0 }).run()).toEqual({ announce: 1 });
+    expect((await stat(join(temp.spool.outgoing, name))).mtimeMs).toBeLessThanOrEqual(Date.now());
   });
 
   it('a call in progress: leaves it', async () => {
@@ -278,15 +293,6 @@ describe('a start finds', () => {
     expect(await everything()).toEqual({ outgoing: [name] });
   });
 
-  it('a file that Asterisk deleted unread while it was announced: released, nobody was called', async () => {
-    const { callId, name } = attempt();
-    await put(temp.spool.outgoing, name);
-    await announceAgain(temp.spool, name);
-    await unlink(join(temp.spool.outgoing, name));
-    expect(await reconciler().run()).toEqual({ release: 1 });
-    expect(released).toEqual([callId]);
-  });
-
   it('files and directories of others: never touches them', async () => {
     const own = ['doorbell.call', '.hidden', `${newCall().name}~`, `x${newCall().name}`];
     for (const directory of [temp.spool.outgoing, temp.spool.done, temp.spool.staging]) {
@@ -415,17 +421,27 @@ describe('races with normal operation', () => {
     const { name } = attempt();
     await put(temp.spool.outgoing, name);
     const answer = withdraw(temp.spool, name);
-    expect(await reconciler().run()).toEqual({});
-    expect(released).toEqual([]);
+    expect(await reconciler({ announceSeconds: 0 }).run()).toEqual({});
     expect(await answer).toBe('withdrawn');
     expect(await reconciler().run()).toEqual({ release: 1 });
+  });
+
+  it('a file of an ended attempt, or of none, is left to Asterisk when it begins the call just then', async () => {
+    const calls = [attempt('ended'), attempt('none')];
+    for (const { name } of calls) await put(temp.spool.outgoing, name);
+    const run = reconciler().run();
+    const paths = calls.map(({ name }) => join(temp.spool.outgoing, name));
+    await until(async () => (await Promise.all(paths.map((path) => stat(path)))).every((s) => s.mtimeMs > Date.now()));
+    for (const { name } of calls) await begin(temp.spool.outgoing, name);
+    expect(await run).toEqual({});
+    expect(await everything()).toEqual({ outgoing: calls.map(({ name }) => name).toSorted() });
   });
 
   it('a file withdrawn after it was listed in both places is not removed as a second link', async () => {
     const { name } = attempt();
     const { staging, outgoing } = temp.spool;
     await put(outgoing, name);
-    await announceAgain(temp.spool, name);
+    await link(join(outgoing, name), join(staging, name));
     expect(await reconciler({}, { beforeStates: () => unlink(join(outgoing, name)) }).run()).toEqual({});
     expect(await readFile(join(staging, name), 'utf8')).toBe(CONTENT);
   });

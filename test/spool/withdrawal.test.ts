@@ -1,8 +1,7 @@
 import { watch } from 'node:fs';
-import { appendFile, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseCallFile } from '../../src/spool/call-file.js';
 import { announceAgain, restore, withdraw } from '../../src/spool/withdrawal.js';
 import {
   appendStatus,
@@ -29,13 +28,9 @@ beforeEach(async () => {
 });
 afterEach(() => temp.remove());
 
-/** Resolves when `withdraw` has taken the file away and is waiting to see what Asterisk does. */
-function takenAway(): Promise<void> {
-  return until(async () => (await list(temp.spool.outgoing)).length === 0);
-}
-
-async function hasBegun(path: string): Promise<boolean> {
-  return parseCallFile(await readFile(path, 'utf8')).diary.length > 0;
+/** Resolves when `withdraw` has frozen the file and is waiting to see whether Asterisk was past its stat. */
+function frozen(): Promise<void> {
+  return until(async () => (await stat(outgoing)).mtimeMs > Date.now() + 1_000_000_000);
 }
 
 describe('withdrawing', () => {
@@ -45,65 +40,63 @@ describe('withdrawing', () => {
     expect(await list(temp.spool.staging)).toEqual([name]);
   });
 
-  it('never moves a file whose call has begun: Asterisk would not find it when the call is over', async () => {
+  it('leaves a file whose call has begun as it is', async () => {
     await begin(temp.spool.outgoing, name);
-    const seen: string[] = [];
-    const watcher = watch(temp.spool.outgoing, (event) => seen.push(event));
-    try {
-      expect(await withdraw(temp.spool, name)).toBe('begun');
-      await writeFile(join(temp.spool.outgoing, 'marker'), '');
-      await until(() => seen.length > 0);
-      // The marker alone: one event for its creation, and nothing before it.
-      expect(seen[0]).toBe('rename');
-      expect(seen.filter((event) => event === 'rename')).toHaveLength(1);
-    } finally {
-      watcher.close();
-    }
+    const before = await stat(outgoing);
+    expect(await withdraw(temp.spool, name)).toBe('begun');
+    expect((await stat(outgoing)).ctimeMs).toBe(before.ctimeMs);
     expect(await list(temp.spool.staging)).toEqual([]);
   });
 
-  it('finds a call over, or a file that was never there, gone', async () => {
+  it('finds a call that is over, or a file that was never there, gone', async () => {
     await archive(temp.spool, name);
     expect(await withdraw(temp.spool, name)).toBe('gone');
     expect(await withdraw(temp.spool, newCall().name)).toBe('gone');
   });
 
-  it('puts the file back when Asterisk, which had opened it, writes into it after all', async () => {
-    const answer = withdraw(temp.spool, name);
-    await takenAway();
-    // Through the open file: the time is set by name, and the name is not there.
-    const printed = Math.floor(Date.now() / 1000) + 864_000;
-    await appendFile(staged, `\nStartRetry: 1 1 (${printed})\n`);
-    expect(await answer).toBe('begun');
+  it('freezes the file first, and never moves it when Asterisk, past its stat, begins the call after all', async () => {
+    const { ino } = await stat(outgoing);
+    const seen: string[] = [];
+    const watcher = watch(temp.spool.outgoing, (event) => seen.push(event));
+    try {
+      const answer = withdraw(temp.spool, name);
+      await frozen();
+      await begin(temp.spool.outgoing, name);
+      expect(await answer).toBe('begun');
+      await until(() => seen.length > 0);
+    } finally {
+      watcher.close();
+    }
+    // A file that is moved, even for a moment, makes events of this kind.
+    expect(seen).not.toContain('rename');
+    expect((await stat(outgoing)).ino).toBe(ino);
     expect(await list(temp.spool.staging)).toEqual([]);
-    expect(await hasBegun(outgoing)).toBe(true);
-    // Or a restarted Asterisk would dial again.
-    expect((await stat(outgoing)).mtimeMs).toBeGreaterThan(Date.now() + 800_000_000);
   });
 
-  it('leaves the file that Asterisk made anew, having read the old one, and never puts an untouched one over it', async () => {
+  it('lets Asterisk archive a call that was begun and over before it looked again', async () => {
     const answer = withdraw(temp.spool, name);
-    await takenAway();
+    await frozen();
     await begin(temp.spool.outgoing, name);
-    expect(await answer).toBe('begun');
-    expect(await hasBegun(outgoing)).toBe(true);
-    expect(await list(temp.spool.staging)).toEqual([]);
+    await archive(temp.spool, name);
+    expect(await answer).toBe('gone');
+    expect([await list(temp.spool.done), await list(temp.spool.staging)]).toEqual([[name], []]);
   });
 
-  it('sees that such a call is over already', async () => {
-    const answer = withdraw(temp.spool, name);
-    await takenAway();
-    await begin(temp.spool.staging, newCall().name);
-    await writeFile(join(temp.root, 'anew'), '\nStartRetry: 1 1 (1)\n');
-    await rename(join(temp.root, 'anew'), join(temp.spool.done, name));
-    expect(await answer).toBe('begun');
+  it('is one at a time for each file', async () => {
+    const first = withdraw(temp.spool, name);
+    expect(await withdraw(temp.spool, name)).toBe('gone');
+    expect(await announceAgain(temp.spool, name)).toBe('gone');
+    expect(await first).toBe('withdrawn');
+    await rename(staged, outgoing);
+    expect(await withdraw(temp.spool, name)).toBe('withdrawn');
   });
 
-  it('tells others that it is at work on a name, until it is not', async () => {
-    const answer = withdraw(temp.spool, name);
-    await until(() => temp.spool.withdrawing.has(name));
-    await answer;
-    expect(temp.spool.withdrawing.size).toBe(0);
+  it('does not take a file away that was just announced, which Asterisk may be reading', async () => {
+    const announcing = announceAgain(temp.spool, name);
+    await frozen();
+    expect(await withdraw(temp.spool, name)).toBe('gone');
+    expect(await announcing).toBe('announced');
+    expect(await list(temp.spool.outgoing)).toEqual([name]);
   });
 
   it('refuses to touch a file that is not ours', async () => {
@@ -116,18 +109,26 @@ describe('withdrawing', () => {
 });
 
 describe('announcing again', () => {
-  it('makes the file new to Asterisk, and does not lose it if Asterisk deletes the name just then', async () => {
+  it('makes the file new to Asterisk, and due', async () => {
     const seen: string[] = [];
     const watcher = watch(temp.spool.outgoing, (event, file) => seen.push(`${event} ${file}`));
     try {
       expect(await announceAgain(temp.spool, name)).toBe('announced');
-      // Away, and here again. Node shows IN_CREATE and IN_DELETE alike; opening makes no event that it shows.
+      // Away, and here again: IN_MOVED_FROM and IN_CREATE are alike to Node. That Asterisk then looks was tried on it.
       await until(() => seen.filter((event) => event === `rename ${name}`).length === 2);
     } finally {
       watcher.close();
     }
     expect(await readFile(outgoing, 'utf8')).toBe(CONTENT);
-    expect((await stat(outgoing)).ino).toBe((await stat(staged)).ino);
+    expect((await stat(outgoing)).mtimeMs).toBeLessThanOrEqual(Date.now());
+    expect(await list(temp.spool.staging)).toEqual([]);
+  });
+
+  it('thaws a file that was frozen when we died', async () => {
+    const ahead = Date.now() / 1000 + 1_000_000;
+    await utimes(outgoing, ahead, ahead);
+    expect(await announceAgain(temp.spool, name)).toBe('announced');
+    expect((await stat(outgoing)).mtimeMs).toBeLessThanOrEqual(Date.now());
   });
 
   it('leaves alone a call that has begun, and one that is over', async () => {
@@ -145,8 +146,11 @@ describe('restoring', () => {
   it('puts a begun file where Asterisk looks for it, and one that is over where we do', async () => {
     await begin(temp.spool.outgoing, name);
     await rename(outgoing, staged);
+    await utimes(staged, new Date(), new Date());
     restore(temp.spool, name);
     expect(await list(temp.spool.outgoing)).toEqual([name]);
+    // Or a restarted Asterisk would dial again.
+    expect((await stat(outgoing)).mtimeMs).toBeGreaterThan(Date.now() + 1_000_000_000);
     await archive(temp.spool, name);
     await appendStatus(temp.spool, name);
     await rename(join(temp.spool.done, name), staged);

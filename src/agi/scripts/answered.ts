@@ -41,10 +41,15 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
 }
 
 async function play(session: AgiSession, sound: string): Promise<{ digit: string | null; endpos: number }> {
+  const started = performance.now();
   try {
     return await session.streamFile(sound, KEYS);
   } catch (error) {
-    if (error instanceof HangupError) return { digit: null, endpos: error.endpos ?? 0 };
+    if (error instanceof HangupError) {
+      // When the call ends while a frame is being written, Asterisk gives the length of the whole file.
+      const atMost = Math.round(((performance.now() - started) / 1000) * SAMPLE_RATE);
+      return { digit: null, endpos: Math.min(error.endpos ?? 0, atMost) };
+    }
     throw new Error(`cannot play ${sound}: ${messageOf(error)}`, { cause: error });
   }
 }

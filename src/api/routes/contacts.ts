@@ -11,8 +11,13 @@ import { notFound } from '../problem.js';
 import { route } from '../route.js';
 import { listOf, listSchema, pageOf, pageQuery } from '../schemas/common.js';
 import { added, contact, contactsCsv, newContacts } from '../schemas/contact.js';
+import { atMost } from '../turns.js';
 
 const MAX_BYTES = 10 * 1024 * 1024;
+
+// Each upload holds a connection of the pool, for long when it waits for another one to the same campaign: without a
+// limit, one tenant could keep everybody else from the database.
+const inTurn = atMost(2);
 
 export const addContacts = route({
   method: 'post',
@@ -28,8 +33,10 @@ export const addContacts = route({
     const campaign = await findCampaignById(pool, tenant.id, id);
     if (!campaign) throw notFound('campaign');
     checkOpen(campaign.status);
-    const contacts = await checkContacts(readContacts(upload), tenant.default_region);
-    return transaction(pool, (tx) => store(tx, tenant.id, id, contacts));
+    return inTurn(async () => {
+      const contacts = await checkContacts(readContacts(upload), tenant.default_region);
+      return transaction(pool, (tx) => store(tx, tenant.id, id, contacts));
+    });
   },
 });
 
