@@ -33,11 +33,11 @@ export async function startCampanile(
     const database = await openDatabase(config, log);
     shutdown.add(() => database.stop());
     const secret = await loadSecret(config);
-    const pool = createPool(database.url, log, { max: 20 });
+    const pool = createPool(database.url, log);
     shutdown.add(() => pool.end());
     const templates = await loadTemplates(config.templatesDir);
     if (role !== 'api') {
-      const node = await startNode({ config, url: database.url, pool, templates, secret, log, onFatal });
+      const node = await startNode({ config, url: database.url, templates, secret, log, onFatal });
       shutdown.add(node.stop);
     }
     let apiPort: number | null = null;

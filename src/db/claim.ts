@@ -132,23 +132,18 @@ export async function savePace(tx: Tx, rows: { scope: string; id: string; tokens
   });
 }
 
-/** Locks those of the campaigns that still run, before any contact: the order in which everything locks. */
-export async function lockRunningCampaigns(
-  tx: Tx,
-  campaigns: { tenantId: string; campaignId: string }[],
-): Promise<Set<string>> {
-  const { rows } = await tx.query<{ id: string }>({
-    name: 'lock-running-campaigns',
-    text: `SELECT p.id FROM campaigns p
-      JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id)
-      WHERE p.status = 'running' ORDER BY p.tenant_id, p.id FOR NO KEY UPDATE OF p`,
-    values: [campaigns.map((c) => c.tenantId), campaigns.map((c) => c.campaignId)],
+/** Locks campaigns before any contact: the order in which everything locks. */
+async function lockCampaigns(tx: Tx, keys: [string[], string[]]): Promise<void> {
+  await tx.query({
+    name: 'claim-lock-campaigns',
+    text: `SELECT FROM campaigns p JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id)
+      ORDER BY p.tenant_id, p.id FOR NO KEY UPDATE OF p`,
+    values: keys,
   });
-  return new Set(rows.map((r) => r.id));
 }
 
 /**
- * Takes up to `count` due contacts of each campaign, retries first, and opens an attempt for each on `node`.
+ * Takes up to `count` due contacts of each campaign that still runs, retries first, and opens an attempt for each on `node`.
  * `attemptIds` must hold as many new ids as contacts may be taken in all.
  */
 export async function takeDueContacts(
@@ -157,13 +152,16 @@ export async function takeDueContacts(
   attemptIds: string[],
   node: string,
 ): Promise<TakenContact[]> {
-  const { rows } = await tx.query<TakenContact>({
+  const keys: [string[], string[]] = [grants.map((g) => g.tenantId), grants.map((g) => g.campaignId)];
+  const locked = lockCampaigns(tx, keys);
+  const taken = tx.query<TakenContact>({
     name: 'take-due-contacts',
     // The due contacts must come from materialized CTEs: as a plain sub-select the planner may run it again for
     // each row of the UPDATE and so lock and take more rows than LIMIT allows. They go on as arrays, because the planner
     // takes a CTE with a LIMIT it does not know for thousands of rows and would read the whole table to join them.
     text: `WITH grants AS (
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS g(tenant_id, campaign_id, n)
+        SELECT g.* FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS g(tenant_id, campaign_id, n)
+        JOIN campaigns p ON p.tenant_id = g.tenant_id AND p.id = g.campaign_id WHERE p.status = 'running'
       ), retried AS MATERIALIZED (
         SELECT c.* FROM grants g CROSS JOIN LATERAL (
           SELECT tenant_id, id, campaign_id FROM contacts
@@ -196,13 +194,8 @@ export async function takeDueContacts(
       JOIN campaigns p ON p.tenant_id = d.tenant_id AND p.id = d.campaign_id
       JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
       RETURNING tenant_id, campaign_id, contact_id, id AS attempt_id, number, ordinal`,
-    values: [
-      grants.map((g) => g.tenantId),
-      grants.map((g) => g.campaignId),
-      grants.map((g) => g.count),
-      attemptIds,
-      node,
-    ],
+    values: [...keys, grants.map((g) => g.count), attemptIds, node],
   });
+  const [, { rows }] = await Promise.all([locked, taken]);
   return rows;
 }

@@ -63,18 +63,18 @@ export async function finishAttempts(pool: Pool, endings: readonly Ending[]): Pr
   if (ids.length === 0) return [];
   return transaction(pool, async (tx) => {
     const keys = [ids.map((i) => i.tenantId), ids.map((i) => i.attemptId)];
-    const campaigns = await lockCampaigns(tx, keys);
-    if (campaigns.size === 0) return [];
-    const attempts = await lockOpenAttempts(tx, keys);
+    const [campaigns, attempts] = await Promise.all([lockCampaigns(tx, keys), lockOpenAttempts(tx, keys)]);
     const decisions = attempts.flatMap((attempt) => {
       const ending = byCall.get(`${attempt.tenant_id}.${attempt.id}`)!;
       if (ending.reportMayCome && attempt.hangup_at === null) return [];
       return decide(attempt, ending, campaigns.get(attempt.campaign_id)!);
     });
     if (decisions.length === 0) return [];
-    await endAttempts(tx, decisions);
-    await moveContacts(tx, decisions);
-    await completeCampaigns(tx, [...campaigns.keys()]);
+    await Promise.all([
+      endAttempts(tx, decisions),
+      moveContacts(tx, decisions),
+      completeCampaigns(tx, [...campaigns.keys()]),
+    ]);
     return decisions.map((d) => ({
       callId: `${d.attempt.tenant_id}.${d.attempt.id}`,
       campaignId: d.attempt.campaign_id,

@@ -7,6 +7,8 @@ export interface OpenAttempt {
   callId: string;
   claimedAt: Date;
   sawAnswer: boolean;
+  /** When the hangup handler reported; null when it has not. */
+  hangupAt: Date | null;
   /** Hex SHA-256 of the campaign's audio. */
   sha256: string;
 }
@@ -16,10 +18,11 @@ interface OpenAttemptRow {
   id: string;
   claimed_at: Date;
   answered_at: Date | null;
+  hangup_at: Date | null;
   sha256: string;
 }
 
-const OPEN_ATTEMPTS = `SELECT a.tenant_id, a.id, a.claimed_at, a.answered_at, m.sha256 FROM attempts a
+const OPEN_ATTEMPTS = `SELECT a.tenant_id, a.id, a.claimed_at, a.answered_at, a.hangup_at, m.sha256 FROM attempts a
   JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
   JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
   WHERE a.state = 'open' AND a.node = $1`;
@@ -47,26 +50,36 @@ function fromRow(row: OpenAttemptRow): OpenAttempt {
     callId: callIdOf(row.tenant_id, row.id),
     claimedAt: row.claimed_at,
     sawAnswer: row.answered_at !== null,
+    hangupAt: row.hangup_at,
     sha256: row.sha256,
   };
 }
 
-/** Whether each call's attempt is open or ended; calls without an attempt are missing from the answer. */
+/** How far an attempt is. */
+export interface AttemptState {
+  state: 'open' | 'ended';
+  sawAnswer: boolean;
+  hangupAt: Date | null;
+}
+
+/** How far an attempt is. */
+export interface AttemptState {
+  state: 'open' | 'ended';
+  sawAnswer: boolean;
+  hangupAt: Date | null;
+}
+
+/** The states of these calls' attempts; calls without an attempt are missing from the answer. */
 export async function findAttemptStates(
   db: Db,
   callIds: readonly string[],
-): Promise<Map<string, { state: 'open' | 'ended'; sawAnswer: boolean }>> {
-  const { rows } = await db.query<{
-    tenant_id: string;
-    id: string;
-    state: 'open' | 'ended';
-    answered: boolean;
-  }>(
-    `SELECT tenant_id, id, state, answered_at IS NOT NULL AS answered FROM attempts
+): Promise<Map<string, AttemptState>> {
+  const { rows } = await db.query<AttemptState & { tenant_id: string; id: string }>(
+    `SELECT tenant_id, id, state, answered_at IS NOT NULL AS "sawAnswer", hangup_at AS "hangupAt" FROM attempts
       JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id)`,
     keysOf(callIds),
   );
-  return new Map(rows.map((r) => [callIdOf(r.tenant_id, r.id), { state: r.state, sawAnswer: r.answered }]));
+  return new Map(rows.map(({ tenant_id, id, ...state }) => [callIdOf(tenant_id, id), state]));
 }
 
 /**

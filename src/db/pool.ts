@@ -65,18 +65,20 @@ function connectionSettings(url: string, name: string) {
 
 /**
  * A pool of connections to `url`. `max` connections (10), `name` in pg_stat_activity (`campanile`); a statement may
- * run for `statementSeconds` (30) and a transaction may idle as long. Losing idle connections is logged, not thrown:
+ * run for `statementSeconds` (30) and a transaction may idle as long. With `pipeline`, statements that are not waited for
+ * one by one go to the server together; cursors do not work then. Losing idle connections is logged, not thrown:
  * the pool makes new ones. End it with `pool.end()`.
  */
 export function createPool(
   url: string,
   log: Logger,
-  options: { max?: number; name?: string; statementSeconds?: number } = {},
+  options: { max?: number; name?: string; statementSeconds?: number; pipeline?: boolean } = {},
 ): Pool {
   const limit = (options.statementSeconds ?? 30) * 1000;
   const pool = new pg.Pool({
     ...connectionSettings(url, options.name ?? 'campanile'),
     max: options.max ?? 10,
+    pipeline: options.pipeline ?? false,
     idleTimeoutMillis: 30_000,
     statement_timeout: limit,
     idle_in_transaction_session_timeout: limit,
@@ -101,8 +103,11 @@ export async function transaction<T>(pool: Pool, work: (tx: Tx) => Promise<T>): 
   };
   client.on('error', onError);
   try {
-    await client.query('BEGIN');
+    // Not waited for: in a pipeline it goes out together with the first statements of the work, which fail if it does.
+    const begun = client.query('BEGIN');
+    begun.catch(() => {});
     const result = await work(client as unknown as Tx);
+    await begun;
     const done = await client.query('COMMIT');
     if (done.command === 'COMMIT') return result;
     throw new CampanileError('transaction_aborted', 'cannot commit: a statement of this transaction failed');

@@ -15,7 +15,7 @@ export async function withdrawCancelledCalls(options: {
   node: string;
   spool: Spool;
   inFlight: ReadonlySet<string>;
-  finish(endings: Ending[]): Promise<void>;
+  finish(endings: Ending[]): Promise<unknown>;
 }): Promise<number> {
   const { db, node, spool, inFlight, finish } = options;
   const callIds = (await listCancelledCalls(db, node)).filter((callId) => !inFlight.has(callId));

@@ -16,7 +16,8 @@ const REPORT_GRACE_MS = 1000;
  */
 export function createFinishArchived(options: {
   db: Db;
-  finish(endings: Ending[]): Promise<void>;
+  /** Ends the calls and returns those that ended just now. */
+  finish(endings: Ending[]): Promise<ReadonlySet<string>>;
   dispose(name: string): Promise<void>;
 }): (files: readonly ArchivedFile[]) => Promise<void> {
   const { db, finish, dispose } = options;
@@ -29,16 +30,16 @@ export function createFinishArchived(options: {
       archiveStatus: status,
       reportMayCome: status !== 'Failed' && now - (waitingSince.get(callId) ?? now) < REPORT_GRACE_MS,
     }));
-    await finish(endings);
-    const states = await findAttemptStates(
-      db,
-      files.map(({ callId }) => callId),
-    );
-    for (const { callId } of files) {
-      if (states.get(callId)?.state !== 'open') waitingSince.delete(callId);
+    const ended = await finish(endings);
+    const doubtful = files.filter(({ callId }) => !ended.has(callId)).map(({ callId }) => callId);
+    const states = doubtful.length > 0 ? await findAttemptStates(db, doubtful) : new Map();
+    const over = files.filter(({ callId }) => ended.has(callId) || states.get(callId)?.state === 'ended');
+    await Promise.all(over.map(({ name }) => dispose(name)));
+    for (const { callId } of over) waitingSince.delete(callId);
+    for (const callId of doubtful) {
+      const waits = states.get(callId)?.state === 'open';
+      if (!waits) waitingSince.delete(callId);
       else if (!waitingSince.has(callId)) waitingSince.set(callId, now);
     }
-    const ended = files.filter(({ callId }) => states.get(callId)?.state === 'ended');
-    await Promise.all(ended.map(({ name }) => dispose(name)));
   };
 }

@@ -18,10 +18,13 @@ export interface FinishingOptions {
 
 /**
  * Ends calls, wherever it was learnt that they are over: the archive, the sweep or a start. Reports that the dialplan
- * left in files, because FastAGI could not be reached, are written down first. When this resolves all of the attempts
- * have ended, and their files may go; those whose report may yet come excepted.
+ * left in files, because FastAGI could not be reached, are written down first. Returns the calls that ended just now: those
+ * that are missing had ended before, never were, or wait for a report that may yet come.
  */
-export async function finishCalls(endings: readonly Ending[], options: FinishingOptions): Promise<void> {
+export async function finishCalls(
+  endings: readonly Ending[],
+  options: FinishingOptions,
+): Promise<Set<string>> {
   const { pool, node, spool, openCalls, log, onFreed } = options;
   const callIds = endings.map((e) => e.callId);
   const reports = await readReports(spool, callIds);
@@ -41,4 +44,5 @@ export async function finishCalls(endings: readonly Ending[], options: Finishing
   if (reports.size > 0) await removeReports(spool, [...reports.keys()]);
   for (const f of finished) log.debug({ call: f.callId, disposition: f.disposition }, 'call ended');
   if (finished.length > 0) onFreed();
+  return ended;
 }

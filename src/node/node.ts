@@ -10,7 +10,7 @@ import { listen } from '../db/listen.js';
 import { lockNode } from '../db/node-lock.js';
 import { registerNode, touchNode } from '../db/nodes.js';
 import { findAttemptStates, listOpenAttempts, releaseAttempts } from '../db/open-attempts.js';
-import type { Pool } from '../db/pool.js';
+import { createPool } from '../db/pool.js';
 import { createDuties } from '../duties.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -29,9 +29,8 @@ import { placeCalls } from './place-calls.js';
 
 export interface NodeOptions {
   config: Config;
-  /** Of the database that `pool` is connected to. */
+  /** The database's. */
   url: string;
-  pool: Pool;
   templates: ReadonlyMap<string, Template>;
   secret: Buffer;
   log: Logger;
@@ -45,7 +44,7 @@ export interface NodeOptions {
  * nothing more, finishes what is archived meanwhile, and leaves calls in progress to Asterisk and the next start.
  */
 export async function startNode(options: NodeOptions): Promise<{ stop(): Promise<void> }> {
-  const { config, url, pool, templates, secret, log, onFatal } = options;
+  const { config, url, templates, secret, log, onFatal } = options;
   const node = { name: config.nodeName, ports: config.nodePorts, callsPerSecond: config.nodeCallsPerSecond };
   const shutdown = createShutdown();
   try {
@@ -53,6 +52,9 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       onFatal(new CampanileError('node_lost', `lost the lock of node "${node.name}"`)),
     );
     shutdown.add(lock.release);
+    // Its own, so that no request to the API waits for a claim or makes one wait.
+    const pool = createPool(url, log, { name: `campanile ${node.name}`, pipeline: true });
+    shutdown.add(() => pool.end());
     const spool = await openSpool({
       spool: config.spoolDir,
       owner: config.spoolOwner,
@@ -96,7 +98,11 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
         hangup: hangupScript({ admission, notes }),
       },
     });
-    const finishArchived = createFinishArchived({ db: pool, finish, dispose: (name) => watcher.dispose(name) });
+    const finishArchived = createFinishArchived({
+      db: pool,
+      finish,
+      dispose: (name) => watcher.dispose(name),
+    });
     const watcher = createArchiveWatcher({
       spool,
       log,

@@ -7,7 +7,6 @@ import {
   findDueCampaigns,
   findPace,
   lockClaims,
-  lockRunningCampaigns,
   type OpenPorts,
   savePace,
   type TakenContact,
@@ -61,12 +60,11 @@ export async function claimCalls(
   stage: (calls: ClaimedCall[]) => Promise<void>,
 ): Promise<Claim> {
   return transaction(pool, async (tx) => {
-    await lockClaims(tx);
-    const open = await countOpenPorts(tx);
-    const free = node.ports - held(open, (o) => o.node === node.name);
-    // With no port free the next one wakes us: what is due meanwhile need not be looked at.
-    if (free <= 0) return { calls: [], wakeInMs: null };
-    const due = await findDueCampaigns(tx, free, node.templates);
+    const [, open, due] = await Promise.all([
+      lockClaims(tx),
+      countOpenPorts(tx),
+      findDueCampaigns(tx, node.ports, node.templates),
+    ]);
     if (due.length === 0) return { calls: [], wakeInMs: null };
     const scopes = scopesOf(node, due, open);
     const buckets = await refillBuckets(tx, scopes);
@@ -77,10 +75,11 @@ export async function claimCalls(
       limits,
     );
     const taken = grants.size > 0 ? await take(tx, due, grants, node) : [];
-    await spendTokens(tx, scopes, buckets, taken, due, node);
+    charge(taken, due, node, scopes, buckets);
+    if (taken.length > 0 && buckets.size > 0) await savePaceOf(tx, scopes, buckets);
     const calls = callsOf(taken, due);
     if (calls.length > 0) await stage(calls);
-    return { calls, wakeInMs: wakeInMs(due, scopes, buckets) };
+    return { calls, wakeInMs: wakeInMs(due, node, scopes, buckets) };
   });
 }
 
@@ -150,8 +149,12 @@ async function refillBuckets(tx: Tx, scopes: Map<string, Scope>): Promise<Map<st
   );
 }
 
+function portsFreeOf(scope: Scope): number {
+  return scope.ports === null ? Infinity : scope.ports - scope.held;
+}
+
 function freeOf(scope: Scope, bucket: Bucket | undefined): number {
-  const ports = scope.ports === null ? Infinity : scope.ports - scope.held;
+  const ports = portsFreeOf(scope);
   return Math.max(0, bucket ? Math.min(ports, Math.floor(bucket.tokens)) : ports);
 }
 
@@ -161,36 +164,36 @@ async function take(
   granted: Map<string, number>,
   node: NodeLimits,
 ): Promise<TakenContact[]> {
-  const wanted = due.filter((d) => granted.has(d.campaign_id));
-  const running = await lockRunningCampaigns(
-    tx,
-    wanted.map((d) => ({ tenantId: d.tenant_id, campaignId: d.campaign_id })),
-  );
-  const grants = wanted
-    .filter((d) => running.has(d.campaign_id))
+  const grants = due
+    .filter((d) => granted.has(d.campaign_id))
     .map((d) => ({ tenantId: d.tenant_id, campaignId: d.campaign_id, count: granted.get(d.campaign_id)! }));
   const ids = Array.from({ length: grants.reduce((sum, g) => sum + g.count, 0) }, () => newId());
   return ids.length === 0 ? [] : takeDueContacts(tx, grants, ids, node.name);
 }
 
-async function spendTokens(
-  tx: Tx,
-  scopes: Map<string, Scope>,
-  buckets: Map<string, Bucket>,
+/** Puts what was taken on the account of every limit that it draws on. */
+function charge(
   taken: TakenContact[],
   due: DueCampaign[],
   node: NodeLimits,
-): Promise<void> {
-  if (buckets.size === 0 || taken.length === 0) return;
+  scopes: Map<string, Scope>,
+  buckets: Map<string, Bucket>,
+): void {
   const byCampaign = new Map(due.map((d) => [d.campaign_id, d]));
   for (const t of taken) {
     for (const key of limitKeys(byCampaign.get(t.campaign_id)!, node)) {
+      scopes.get(key)!.held += 1;
       const bucket = buckets.get(key);
       if (bucket) bucket.tokens -= 1;
     }
   }
-  const rows = [...buckets].map(([key, b]) => ({ ...scopes.get(key)!, tokens: b.tokens }));
-  await savePace(tx, rows);
+}
+
+async function savePaceOf(tx: Tx, scopes: Map<string, Scope>, buckets: Map<string, Bucket>): Promise<void> {
+  await savePace(
+    tx,
+    [...buckets].map(([key, { tokens }]) => ({ ...scopes.get(key)!, tokens })),
+  );
 }
 
 function callsOf(taken: TakenContact[], due: DueCampaign[]): ClaimedCall[] {
@@ -211,15 +214,28 @@ function callsOf(taken: TakenContact[], due: DueCampaign[]): ClaimedCall[] {
   });
 }
 
+/**
+ * When a campaign could start its next call, if only time stands in its way: no contact of it is due, or a token is
+ * missing. One without a free port is woken by the port that comes free, and looking earlier would find nothing.
+ */
 function wakeInMs(
   due: DueCampaign[],
+  node: NodeLimits,
   scopes: Map<string, Scope>,
   buckets: Map<string, Bucket>,
 ): number | null {
-  const waits = due.map((d) => d.next_due_ms).filter((ms) => ms !== null);
-  if (due.some((d) => d.due > 0)) {
-    for (const [key, bucket] of buckets)
-      if (bucket.tokens < 1) waits.push(untilToken(bucket, scopes.get(key)!.rate!));
+  const waits: number[] = [];
+  for (const d of due) {
+    const keys = limitKeys(d, node);
+    const untilDue = d.due > 0 ? 0 : d.next_due_ms;
+    if (untilDue === null || keys.some((key) => portsFreeOf(scopes.get(key)!) < 1)) continue;
+    const untilTokens = keys.map((key) => {
+      const bucket = buckets.get(key);
+      return bucket ? untilToken(bucket, scopes.get(key)!.rate!) : 0;
+    });
+    waits.push(Math.max(untilDue, ...untilTokens));
+    if (d.next_due_ms !== null) waits.push(Math.max(d.next_due_ms, ...untilTokens));
   }
-  return waits.length === 0 ? null : Math.min(...waits);
+  const later = waits.filter((ms) => ms > 0);
+  return later.length === 0 ? null : Math.min(...later);
 }

@@ -27,7 +27,7 @@ export interface RecoveryOptions {
   /** Whether a call is between its claim and its place in outgoing/: set before its file is staged. */
   inFlight(callId: CallId): boolean;
   /** Ends attempts; those that are not open (any more) it leaves as they are. */
-  finish(endings: FoundEnding[]): Promise<void>;
+  finish(endings: FoundEnding[]): Promise<unknown>;
   /** Undoes the claims of attempts that are open. */
   release(callIds: CallId[]): Promise<void>;
   dispose: Disposal['dispose'];

@@ -74,9 +74,21 @@ describe('/answered', () => {
   it('writes down how much was heard by somebody who hung up in the message', async () => {
     const asterisk = await FakeAsterisk.call(port, request('answered'));
     await asterisk.next();
-    asterisk.send('HANGUP\n200 result=-1 endpos=4000\n');
+    asterisk.send('HANGUP\n200 result=-1 endpos=4\n');
     await asterisk.closed;
-    expect(await attempt()).toMatchObject({ answered_at: expect.any(Date), heard_seconds: 0.5, key: null });
+    expect(await attempt()).toMatchObject({
+      answered_at: expect.any(Date),
+      heard_seconds: 0.0005,
+      key: null,
+    });
+  });
+
+  it('does not believe that somebody heard more than there was time for', async () => {
+    const asterisk = await FakeAsterisk.call(port, request('answered'));
+    await asterisk.next();
+    asterisk.send('HANGUP\n200 result=-1 endpos=8000000\n');
+    await asterisk.closed;
+    expect((await attempt()).heard_seconds).toBeLessThan(1000);
   });
 
   it('has written the answer down when the process ends in the message', async () => {

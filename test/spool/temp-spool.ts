@@ -1,3 +1,4 @@
+import { appendFileSync, utimesSync } from 'node:fs';
 import { appendFile, chmod, mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,12 +53,12 @@ export const CONTENT = [
 
 // What Asterisk does, step by step, so that a test can come in between any two.
 
-/** It appends to the name, which it may thereby make, and sets the time two RetryTimes ahead. */
-export async function begin(directory: string, name: string, at = new Date(), pid = 1): Promise<void> {
+/** It appends to the name, which it may thereby make, and sets the time two RetryTimes ahead. Nothing comes between. */
+export function begin(directory: string, name: string, at = new Date(), pid = 1): void {
   const path = join(directory, name);
   const printed = Math.floor(at.getTime() / 1000) + RETRY_TIME;
-  await appendFile(path, `\nStartRetry: ${pid} 1 (${printed})\n`);
-  await utimes(path, new Date(), new Date((printed + RETRY_TIME) * 1000));
+  appendFileSync(path, `\nStartRetry: ${pid} 1 (${printed})\n`);
+  utimesSync(path, new Date(), new Date((printed + RETRY_TIME) * 1000));
 }
 
 export async function archive(spool: Spool, name: string): Promise<void> {
@@ -75,7 +76,7 @@ export async function archived(
   status: string | null = 'Completed',
 ): Promise<void> {
   await writeFile(join(spool.outgoing, name), CONTENT);
-  await begin(spool.outgoing, name);
+  begin(spool.outgoing, name);
   await archive(spool, name);
   if (status !== null) await appendStatus(spool, name, status);
 }
