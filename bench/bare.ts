@@ -35,6 +35,7 @@ Priority: 1
 
 function refill(): void {
   for (const name of readdirSync(done)) {
+    if (!name.startsWith(`bare-${process.pid}-`)) continue;
     // Asterisk appends the status by name, and would make a file anew that was removed before.
     if (!readFileSync(join(done, name), 'latin1').includes('\nStatus: ')) continue;
     unlinkSync(join(done, name));

@@ -66,7 +66,7 @@ export async function startBenchLine(dir: string): Promise<BenchLine> {
     sipPort: await freePort('udp'),
     farEnds: { far: farEnd.address },
     includes: [join(packageRoot, 'dialplan', 'campanile.conf')],
-    extraExtensions: '[bare]\nexten => s,1,Playback(demo-congrats)\nexten => failed,1,Hangup()\n',
+    extraExtensions: '[bare]\nexten => s,1,Playback(demo-congrats)\n',
   });
   shutdown.add(() => asterisk.stop());
   return { asterisk, farEnd, stop: shutdown.stop };

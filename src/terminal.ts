@@ -2,7 +2,7 @@ import type { WriteStream } from 'node:tty';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
-/** Where the demo writes, and what can be done there. */
+/** Where a command writes, and what can be done there. */
 export interface Terminal {
   /** Whether lines can be drawn again in place. */
   readonly live: boolean;

@@ -6,10 +6,10 @@ import { parseArgs } from 'node:util';
 import { loadConfig } from '../config.js';
 import { type DemoOutcome, runDemo } from '../demo/demo.js';
 import { KINDS } from '../demo/kinds.js';
-import { createTerminal, type Terminal } from '../demo/terminal.js';
 import { CampanileError } from '../errors.js';
 import { packageRoot } from '../root.js';
 import { createShutdown } from '../shutdown.js';
+import { createTerminal, type Terminal } from '../terminal.js';
 
 const HELP = `usage: campanile demo [--pbx asterisk|sandbox] [--contacts 200] [--ports 20] [--stay]
 
@@ -106,9 +106,7 @@ async function sayVerdict(outcome: DemoOutcome, { write, paint }: Terminal): Pro
   const { differences, logs } = outcome;
   if (differences.length === 0) {
     const good = paint('green', 'ok');
-    write(
-      `${good}  Each contact ended as its far end dictates, and the far end saw one INVITE per attempt.\n`,
-    );
+    write(`${good}  Each contact ended as its far end dictates, with one INVITE per attempt.\n`);
     return true;
   }
   await outcome.keepLogs();
@@ -123,8 +121,8 @@ async function sayVerdict(outcome: DemoOutcome, { write, paint }: Terminal): Pro
 function sayWhereToLook({ write }: Terminal): void {
   write('\nWhere to look\n');
   write('  npm run demo -- --stay   the same, and the API with these results stays up\n');
-  write('  npm start                Campanile beside an Asterisk of yours: API on http://127.0.0.1:8088,\n');
-  write('                           its documentation on /docs, OpenAPI on /openapi.json\n');
+  write('  npm start                Campanile beside an Asterisk of yours; API: 127.0.0.1:8088\n');
+  write('                           (documentation on /docs, OpenAPI on /openapi.json)\n');
   if (existsSync(join(packageRoot, 'README.md')))
     write('  README.md                how to connect your Asterisk\n');
 }

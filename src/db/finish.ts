@@ -1,5 +1,6 @@
 import { parseCallId } from '../calls/call-id.js';
 import { type ArchiveStatus, dispositionOf } from '../calls/disposition.js';
+import type { HangupReport } from '../calls/report.js';
 import { nextStep, type RetryRules } from '../calls/retry.js';
 import type { Disposition } from '../calls/states.js';
 import { type Pool, type Tx, transaction } from './pool.js';
@@ -11,6 +12,8 @@ export interface Ending {
   archiveStatus: ArchiveStatus | null;
   /** Decides where nothing needs to be concluded: the file was lost or taken back, or could not be written. */
   as?: 'lost' | 'cancelled' | 'failed';
+  /** What the hangup handler left in a file; without it, what FastAGI `/hangup` was told counts. */
+  report?: HangupReport;
   /** The hangup handler may be at work yet: without its report the attempt is left open this time. */
   reportMayCome?: boolean;
 }
@@ -46,7 +49,7 @@ interface CampaignRules {
 
 interface Decision {
   attempt: OpenAttempt;
-  archiveStatus: ArchiveStatus | null;
+  ending: Ending;
   disposition: Disposition;
   contactState: string;
   delaySeconds: number;
@@ -66,7 +69,7 @@ export async function finishAttempts(pool: Pool, endings: readonly Ending[]): Pr
     const [campaigns, attempts] = await Promise.all([lockCampaigns(tx, keys), lockOpenAttempts(tx, keys)]);
     const decisions = attempts.flatMap((attempt) => {
       const ending = byCall.get(`${attempt.tenant_id}.${attempt.id}`)!;
-      if (ending.reportMayCome && attempt.hangup_at === null) return [];
+      if (ending.reportMayCome && !ending.report && attempt.hangup_at === null) return [];
       return decide(attempt, ending, campaigns.get(attempt.campaign_id)!);
     });
     if (decisions.length === 0) return [];
@@ -90,12 +93,12 @@ function decide(attempt: OpenAttempt, ending: Ending, campaign: CampaignRules): 
     ending.as && !(ending.as === 'lost' && sawAnswer)
       ? ending.as
       : dispositionOf({
-          sipStatus: attempt.sip_status,
-          hangupCause: attempt.hangup_cause,
-          dialStatus: attempt.dial_status,
+          sipStatus: attempt.sip_status ?? ending.report?.sipStatus ?? null,
+          hangupCause: attempt.hangup_cause ?? ending.report?.hangupCause ?? null,
+          dialStatus: attempt.dial_status ?? ending.report?.dialStatus ?? null,
           archiveStatus: ending.archiveStatus,
           sawAnswer,
-          sawChannel: attempt.hangup_at !== null,
+          sawChannel: attempt.hangup_at !== null || ending.report !== undefined,
         });
   const step = nextStep(
     disposition,
@@ -104,7 +107,7 @@ function decide(attempt: OpenAttempt, ending: Ending, campaign: CampaignRules): 
   );
   return {
     attempt,
-    archiveStatus: ending.archiveStatus,
+    ending,
     disposition,
     contactState: step.state,
     delaySeconds: step.state === 'retrying' ? step.delaySeconds : 0,
@@ -140,17 +143,34 @@ async function lockOpenAttempts(tx: Tx, keys: string[][]): Promise<OpenAttempt[]
 }
 
 async function endAttempts(tx: Tx, decisions: Decision[]): Promise<void> {
+  const reports = decisions.map((d) => d.ending.report);
   await tx.query({
     name: 'finish-attempts',
     text: `UPDATE attempts a SET state = 'ended', ended_at = statement_timestamp(), archive_status = d.archive_status,
-        disposition = d.disposition
-      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS d(tenant_id, id, archive_status, disposition)
+        disposition = d.disposition,
+        hangup_at = coalesce(a.hangup_at, CASE WHEN d.hung_up_by IS NOT NULL THEN statement_timestamp() END),
+        hangup_cause = coalesce(a.hangup_cause, d.hangup_cause),
+        sip_status = coalesce(a.sip_status, d.sip_status),
+        dial_status = coalesce(a.dial_status, d.dial_status),
+        hung_up_by = coalesce(a.hung_up_by, d.hung_up_by),
+        ring_seconds = coalesce(a.ring_seconds, d.ring_seconds),
+        talk_seconds = coalesce(a.talk_seconds, d.talk_seconds)
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::text[], $8::text[],
+        $9::real[], $10::real[])
+        AS d(tenant_id, id, archive_status, disposition, hangup_cause, sip_status, dial_status, hung_up_by,
+          ring_seconds, talk_seconds)
       WHERE a.tenant_id = d.tenant_id AND a.id = d.id`,
     values: [
       decisions.map((d) => d.attempt.tenant_id),
       decisions.map((d) => d.attempt.id),
-      decisions.map((d) => d.archiveStatus),
+      decisions.map((d) => d.ending.archiveStatus),
       decisions.map((d) => d.disposition),
+      reports.map((r) => r?.hangupCause ?? null),
+      reports.map((r) => r?.sipStatus ?? null),
+      reports.map((r) => r?.dialStatus ?? null),
+      reports.map((r) => r?.hungUpBy ?? null),
+      reports.map((r) => r?.ringSeconds ?? null),
+      reports.map((r) => r?.talkSeconds ?? null),
     ],
   });
 }

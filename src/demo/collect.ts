@@ -1,10 +1,10 @@
 import { until } from '../lab/condition.js';
 import type { FarEndCall } from '../lab/far-end-log.js';
-import { maxConcurrent } from '../lab/far-end-log.js';
 import type { ApiClient, ShownAttempt, ShownCampaign, ShownContact } from './api-client.js';
 import type { DemoContact } from './kinds.js';
+import { measure } from './measures.js';
 import type { DemoPbx } from './pbx.js';
-import { type Results, SLACK_MS } from './summary.js';
+import type { Results } from './summary.js';
 import { type ContactResult, judge } from './verdict.js';
 
 const LAST_BYE_MS = 5_000;
@@ -29,9 +29,11 @@ export async function collectResults(options: {
     resultsOf(found, attempts),
     calls.map(({ number }) => number),
   );
-  const most = maxConcurrent(calls, { slackMs: SLACK_MS });
-  if (most > ports) verdict.differences.push(`the far end had ${most} calls at once, with ${ports} ports`);
-  return { campaign, attempts, calls, ports, verdict };
+  const measures = measure(campaign, attempts, calls, ports);
+  if (measures.most > ports) {
+    verdict.differences.push(`the far end had ${measures.most} calls at once, with ${ports} ports`);
+  }
+  return { campaign, attempts, ports, measures, verdict };
 }
 
 /** What the far end saw, once the last BYE has reached it. */

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { issueToken } from '../api/token.js';
 import { loadConfig, loadSecret } from '../config.js';
@@ -6,6 +6,7 @@ import { freePort } from '../lab/ports.js';
 import { createLog, type Logger } from '../log.js';
 import { startCampanile } from '../main.js';
 import type { Shutdown } from '../shutdown.js';
+import type { Terminal } from '../terminal.js';
 import { createDemoCampaign, type DemoCampaign, type IssueToken } from './campaign.js';
 import { collectResults } from './collect.js';
 import { dial } from './dial.js';
@@ -15,7 +16,6 @@ import { type DemoPbx, startDemoPbx } from './pbx.js';
 import { choosePbx, type PbxChoice } from './pbx-choice.js';
 import { createSteps } from './steps.js';
 import { renderSummary } from './summary.js';
-import type { Terminal } from './terminal.js';
 
 export interface DemoOptions {
   /** Null takes a real Asterisk where one can be had, else the sandbox. */
@@ -60,7 +60,8 @@ export async function runDemo(options: DemoOptions, stage: DemoStage): Promise<D
     await rm(folder.dir, { recursive: true, force: true, maxRetries: 5 });
     if (!keep) await rm(folder.logs, { recursive: true, force: true });
   });
-  const log = createLog('info', join(folder.logs, 'campanile.log'));
+  const logFile = join(folder.logs, 'campanile.log');
+  const log = createLog('info', logFile);
   const broken = new AbortController();
   const signal = AbortSignal.any([stage.signal, broken.signal]);
   const steps = createSteps(terminal, stage.aside, signal);
@@ -105,7 +106,8 @@ export async function runDemo(options: DemoOptions, stage: DemoStage): Promise<D
       },
     };
   } catch (error) {
-    keep = !stage.signal.aborted;
+    const { size } = await stat(logFile).catch(() => ({ size: 0 }));
+    keep = size > 0 && !stage.signal.aborted;
     if (keep) stage.aside(`the logs are in ${folder.logs}\n`);
     throw error;
   }

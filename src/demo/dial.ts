@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Terminal } from '../terminal.js';
 import type { ApiClient } from './api-client.js';
 import { openPanel } from './panel.js';
 import { renderLine, renderPanel } from './progress.js';
-import type { Terminal } from './terminal.js';
 import { type Snapshot, watchCampaign } from './watch.js';
 
 export interface Dialling {

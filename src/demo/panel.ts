@@ -1,4 +1,4 @@
-import { type Terminal, widthOf } from './terminal.js';
+import { type Terminal, widthOf } from '../terminal.js';
 
 /** Some lines of a terminal that are drawn again and again in the same place. */
 export interface Panel {

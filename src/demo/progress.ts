@@ -1,5 +1,5 @@
 import { DISPOSITIONS, type Disposition } from '../calls/states.js';
-import { type Style, type Terminal, widthOf } from './terminal.js';
+import { type Style, type Terminal, widthOf } from '../terminal.js';
 import type { Snapshot } from './watch.js';
 
 /** The colour of a disposition, or of the contact state of the same meaning. */
@@ -78,12 +78,17 @@ export function dispositionItems(
   );
 }
 
-/** A label and items behind it, on as many lines as it takes. */
-export function renderItems(label: string, items: readonly string[], terminal: Terminal): string[] {
+/** A label and items behind it with `gap` between them, on as many lines as it takes. */
+export function renderItems(
+  label: string,
+  items: readonly string[],
+  terminal: Terminal,
+  gap = '   ',
+): string[] {
   const room = terminal.columns - 1 - 2 - LABEL_WIDTH;
   const rows: string[] = [];
   for (const item of items) {
-    const joined = rows.length > 0 ? `${rows.at(-1)}   ${item}` : item;
+    const joined = rows.length > 0 ? `${rows.at(-1)}${gap}${item}` : item;
     if (rows.length > 0 && widthOf(joined) <= room) rows[rows.length - 1] = joined;
     else rows.push(item);
   }

@@ -1,8 +1,10 @@
+import type { Terminal } from '../terminal.js';
 import { openPanel } from './panel.js';
-import type { Terminal } from './terminal.js';
 
 const TICK_MS = 200;
 const WIDTH = 64;
+/** What is done sooner is not worth a line of its own. */
+const ASIDE_MS = 1_000;
 
 /** Says what is being prepared, a line for each step with the seconds it took. */
 export interface Steps {
@@ -18,16 +20,15 @@ export interface Steps {
 /** `terminal` gets the lines; `aside` (stderr) what is said before the first of them where nothing can be erased. */
 export function createSteps(terminal: Terminal, aside: (text: string) => void, signal: AbortSignal): Steps {
   const seconds = (since: number) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
-  const line = (text: string, time: string) => `  ${text.padEnd(WIDTH)} ${time.padStart(8)}`;
-  const short = (text: string, time: string) => {
-    const room = terminal.columns - 1;
-    return line(text, time).length <= room ? line(text, time) : `  ${text} ${time}`.slice(0, room);
+  const line = (text: string, time: string) => {
+    const width = terminal.live ? Math.min(WIDTH, terminal.columns - 12) : WIDTH;
+    return `  ${text.slice(0, width).padEnd(width)} ${time.padStart(8)}`;
   };
 
   async function showing<T>(text: string, work: () => Promise<T>): Promise<T> {
     const since = performance.now();
     const panel = openPanel(terminal);
-    const draw = () => panel.draw([short(text, signal.aborted ? 'stopping' : seconds(since))]);
+    const draw = () => panel.draw([line(text, signal.aborted ? 'stopping' : seconds(since))]);
     draw();
     const timer = setInterval(draw, TICK_MS);
     try {
@@ -58,8 +59,8 @@ export function createSteps(terminal: Terminal, aside: (text: string) => void, s
     },
     async first(text, work) {
       const since = performance.now();
-      if (!terminal.live) aside(`${text} ...\n`);
-      const result = await (terminal.live ? showing(text, work) : work());
+      const soon = setTimeout(() => terminal.live || aside(`${text} ...\n`), ASIDE_MS);
+      const result = await (terminal.live ? showing(text, work) : work()).finally(() => clearTimeout(soon));
       const time = seconds(since);
       return { result, done: (said) => terminal.write(`${line(said, time)}\n`) };
     },

@@ -51,7 +51,11 @@ async function listenElsewhere(
   const free = (await server.start()).port;
   const url = agiUrl.replace(/:\d+$/, `:${free}`);
   const who = serveRuns ? '"campanile serve" has' : 'some program (campanile serve?) has';
-  return listening(server, url, `${who} ${host}:${port}; listening on port ${free} for this check, so Asterisk is told ${url}`);
+  return listening(
+    server,
+    url,
+    `${who} ${host}:${port}; listening on port ${free} for this check, so Asterisk is told ${url}`,
+  );
 }
 
 function listening(server: AgiServer, url: string, detail: string): AgiListener {

@@ -99,7 +99,11 @@ export function checkModules(table: string): { findings: Finding[]; spoolModule:
   const spoolModule = running.has('pbx_spool');
   const spool = spoolModule
     ? ok('module pbx_spool', 'is loaded')
-    : failed('module pbx_spool', 'is not loaded: Asterisk does not look at call files', ...load(['pbx_spool']));
+    : failed(
+        'module pbx_spool',
+        'is not loaded: Asterisk does not look at call files',
+        ...load(['pbx_spool']),
+      );
   const missing = MODULES.slice(1).filter((name) => !running.has(name));
   const others =
     missing.length === 0
@@ -123,7 +127,10 @@ async function checkDialplan(runDir: string): Promise<Finding> {
     if (!shown.includes(`Context '${context}'`)) missing.push(context);
   }
   if (missing.length === 0) return ok('dialplan', 'campanile.conf is included');
-  const what = missing.length === CONTEXTS.length ? 'campanile.conf is not included' : 'an old campanile.conf is included';
+  const what =
+    missing.length === CONTEXTS.length
+      ? 'campanile.conf is not included'
+      : 'an old campanile.conf is included';
   return failed('dialplan', `${what}: there is no context ${missing.join(', ')}`, ...INCLUDE_DIALPLAN);
 }
 

@@ -34,12 +34,18 @@ export async function checkDatabase(config: Config, log: Logger): Promise<Databa
     }
   } catch (error) {
     // Its messages say what to do.
-    return unusable(`the embedded PostgreSQL cannot be started: ${messageOf(error)}`, 'or name a PostgreSQL of yours in DATABASE_URL');
+    return unusable(
+      `the embedded PostgreSQL cannot be started: ${messageOf(error)}`,
+      'or name a PostgreSQL of yours in DATABASE_URL',
+    );
   }
 }
 
 function unusable(detail: string, ...remedy: string[]): DatabaseState {
-  const findings = [failed('database', detail, ...remedy), skipped('migrations', 'there is no database to look at')];
+  const findings = [
+    failed('database', detail, ...remedy),
+    skipped('migrations', 'there is no database to look at'),
+  ];
   return { findings, serveRuns: null };
 }
 
@@ -85,7 +91,9 @@ function cureOf(error: unknown): string[] {
 }
 
 async function checkMigrations(client: pg.Client): Promise<{ finding: Finding; applied: number }> {
-  const known = (await readdir(migrationsDirectory)).flatMap((file) => /^(\d{4}_\w+)\.sql$/.exec(file)?.[1] ?? []);
+  const known = (await readdir(migrationsDirectory)).flatMap(
+    (file) => /^(\d{4}_\w+)\.sql$/.exec(file)?.[1] ?? [],
+  );
   const { rows: found } = await client.query("SELECT to_regclass('public.migrations') AS found");
   const { rows } = found[0]?.found
     ? await client.query<{ name: string }>('SELECT name FROM public.migrations')
@@ -96,7 +104,11 @@ async function checkMigrations(client: pg.Client): Promise<{ finding: Finding; a
   const finding = (): Finding => {
     if (unknown.length > 0) {
       const which = unknown.join(', ');
-      return failed('migrations', `a newer campanile made ${which}, which this one does not know`, 'install the newest version');
+      return failed(
+        'migrations',
+        `a newer campanile made ${which}, which this one does not know`,
+        'install the newest version',
+      );
     }
     return ok(
       'migrations',
@@ -105,7 +117,10 @@ async function checkMigrations(client: pg.Client): Promise<{ finding: Finding; a
         : `${pending.length} of ${known.length} are not applied yet: "campanile serve" does so when it starts`,
     );
   };
-  return { finding: pending.length > 0 ? ((await mayCreate(client)) ?? finding()) : finding(), applied: applied.size };
+  return {
+    finding: pending.length > 0 ? ((await mayCreate(client)) ?? finding()) : finding(),
+    applied: applied.size,
+  };
 }
 
 /** What is wrong when migrations are pending and the user may not make tables; null when all is well. */

@@ -16,7 +16,11 @@ export async function checkNode(): Promise<Finding> {
   const [major = 0, minor = 0] = String(engines.node).match(/\d+/g)!.map(Number);
   const [ours = 0, oursMinor = 0] = process.versions.node.split('.').map(Number);
   if (ours > major || (ours === major && oursMinor >= minor)) return ok('Node.js', process.version);
-  return failed('Node.js', `${process.version} is too old`, `install Node.js ${major}.${minor} or newer: https://nodejs.org`);
+  return failed(
+    'Node.js',
+    `${process.version} is too old`,
+    `install Node.js ${major}.${minor} or newer: https://nodejs.org`,
+  );
 }
 
 /** Reads the configuration; null when it is wrong, and then nothing else can be checked. */
@@ -24,10 +28,13 @@ export function checkConfig(env: Environment): { finding: Finding; config: Confi
   try {
     const config = loadConfig(env);
     const given = Object.keys(env).filter((name) => /^(CAMPANILE_|DATABASE_URL$)/.test(name) && env[name]);
-    const how = given.length === 0 ? 'nothing is set, so all is as by default' : `set: ${given.toSorted().join(', ')}`;
+    const how =
+      given.length === 0 ? 'nothing is set, so all is as by default' : `set: ${given.toSorted().join(', ')}`;
     return { finding: ok('configuration', how), config };
   } catch (error) {
-    const sentences = messageOf(error).split('\n').map((line) => line.trim());
+    const sentences = messageOf(error)
+      .split('\n')
+      .map((line) => line.trim());
     const [first = '', ...rest] = sentences;
     return {
       finding: failed('configuration', first.replace(/:$/, ''), ...rest, 'see docs/configuration.md'),
@@ -56,7 +63,9 @@ export async function checkSpool(config: Config): Promise<{ findings: Finding[];
       mode: config.spoolMode,
       asteriskRun: config.asteriskRunDir,
     });
-    const owner = spool.owner ? `call files are given to ${spool.owner.uid}:${spool.owner.gid}` : 'call files stay ours';
+    const owner = spool.owner
+      ? `call files are given to ${spool.owner.uid}:${spool.owner.gid}`
+      : 'call files stay ours';
     const moved = ok(same, 'call files can be moved between all directories of the spool');
     return { findings: [ok('spool', `${spool.root}; ${owner}`), moved], spool };
   } catch (error) {
@@ -67,7 +76,12 @@ export async function checkSpool(config: Config): Promise<{ findings: Finding[];
       cause?.code === 'EXDEV'
         ? [ok('spool', config.spoolDir), failed(same, problem, ...remedy)]
         : [
-            failed('spool', problem, ...remedy, `if Asterisk's spool is elsewhere: set CAMPANILE_SPOOL to what asterisk -rx 'core show settings' calls its spool directory`),
+            failed(
+              'spool',
+              problem,
+              ...remedy,
+              `if Asterisk's spool is elsewhere: set CAMPANILE_SPOOL to what asterisk -rx 'core show settings' calls its spool directory`,
+            ),
             skipped(same, 'the spool cannot be used'),
           ];
     return { findings, spool: null };
@@ -78,7 +92,10 @@ export async function checkSpool(config: Config): Promise<{ findings: Finding[];
 const OPTIONAL: readonly [program: string, use: string][] = [
   ['sox', 'to convert audio into the WAV that messages must be'],
   ['espeak-ng', 'to make spoken messages out of text'],
-  ['debootstrap', 'for "npm run demo" and the tests, which install it themselves on Debian and Ubuntu; SIPp comes with it'],
+  [
+    'debootstrap',
+    'for "npm run demo" and the tests, which install it themselves on Debian and Ubuntu; SIPp comes with it',
+  ],
 ];
 
 /** The programs that help but need not be there, as far as they are missing from `path` (PATH). */

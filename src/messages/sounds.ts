@@ -15,7 +15,7 @@ export interface Sounds {
 
 /** Keeps sounds in `directory`, given to `owner` if there is one; `db` is where they come from. */
 export function createSounds(db: Db, directory: string, owner: { uid: number; gid: number } | null): Sounds {
-  const ready = new Map<string, Promise<void>>();
+  const underWay = new Map<string, Promise<void>>();
 
   async function fetchSound(tenantId: string, messageId: string, sha256: string): Promise<void> {
     const file = join(directory, `${sha256}.wav`);
@@ -45,13 +45,11 @@ export function createSounds(db: Db, directory: string, owner: { uid: number; gi
   return {
     pathOf: (sha256) => join(directory, sha256),
     ensure(tenantId, messageId, sha256) {
-      let sound = ready.get(sha256);
+      // Looked for each time: somebody may have tidied up.
+      let sound = underWay.get(sha256);
       if (!sound) {
-        sound = fetchSound(tenantId, messageId, sha256).catch((error) => {
-          ready.delete(sha256);
-          throw error;
-        });
-        ready.set(sha256, sound);
+        sound = fetchSound(tenantId, messageId, sha256).finally(() => underWay.delete(sha256));
+        underWay.set(sha256, sound);
       }
       return sound;
     },

@@ -80,7 +80,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       log,
     };
     const scheduler = createScheduler({ pass: () => placeCalls(placing), log });
-    const finishing = { pool, node: node.name, spool, openCalls, log, onFreed: scheduler.wake };
+    const finishing = { pool, spool, openCalls, log, onFreed: scheduler.wake };
     const finish = (endings: Ending[]) => finishCalls(endings, finishing);
     const cancel = () => withdrawCancelledCalls({ db: pool, node: node.name, spool, inFlight, finish });
 

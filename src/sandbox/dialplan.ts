@@ -34,12 +34,13 @@ const FALLBACK_MS = 1_000;
 
 /** [campanile-answered]: resolves when the call is hung up. */
 export async function runAnswered(channel: Channel, agi: Agi): Promise<void> {
+  channel.variables.set('CAMPANILE_ANSWERED', '1');
   const status = await agi(channel, agiCall(channel, 'answered', 'campanile-answered', []));
   if (status === 'FAILURE') await channel.wait(FALLBACK_MS);
   channel.hangUp(BY_DIALPLAN);
 }
 
-/** [campanile-hangup] and [campanile-report]: tells Campanile how the call went, over FastAGI or else in a file. */
+/** [campanile-hangup] and [campanile-report]: tells Campanile how the call went, if answered over FastAGI, or in a file. */
 export async function runHangupHandler(
   channel: Channel,
   dialled: Dialled,
@@ -47,7 +48,10 @@ export async function runHangupHandler(
   log: Logger,
 ): Promise<void> {
   const report = renderReport(channel, dialled);
-  await agi(channel, agiCall(channel, 'hangup', 'campanile-report', [report], true));
+  // Of a routed call the half reports that was not answered by our dialplan.
+  if (channel.variables.get('CAMPANILE_ANSWERED') === '1' && dialled.dialStatus === '') {
+    await agi(channel, agiCall(channel, 'hangup', 'campanile-report', [report], true));
+  }
   if (channel.variables.get('CAMPANILE_HEARD') !== '1') leaveReport(channel, report, log);
 }
 

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CallId } from '../calls/call-id.js';
@@ -6,7 +6,7 @@ import type { ArchiveStatus } from '../calls/disposition.js';
 import { begunAt, parseCallFile } from './call-file.js';
 import type { Spool } from './directories.js';
 import { callIdOfFile } from './name.js';
-import { ignoreMissing } from './writer.js';
+import { ignoreMissing, readIfThere } from './writer.js';
 
 /** A call that is over, as its file in outgoing_done/ tells. */
 export interface ArchivedFile {
@@ -29,10 +29,9 @@ const READ_AGAIN_AT_MOST_MS = 200;
  * Reads one file of outgoing_done/ as it is now. Asterisk renames it there first and appends `Status:` after, so a status
  * of null may mean "not yet": `stillWaitsForStatus` tells. Null when there is no such file, or it is not ours.
  */
-export async function readArchived(spool: Spool, name: string): Promise<ArchivedFile | null> {
+export function readArchived(spool: Spool, name: string): ArchivedFile | null {
   const callId = callIdOfFile(name);
-  const path = join(spool.done, name);
-  const text = callId && (await readFile(path, 'utf8').catch(ignoreMissing));
+  const text = callId && readIfThere(join(spool.done, name));
   if (callId === null || text === null) return null;
   const file = parseCallFile(text);
   return {
@@ -65,7 +64,7 @@ export async function awaitArchived(
   graceMs = STATUS_GRACE_MS,
 ): Promise<ArchivedFile | null> {
   for (let pause = READ_AGAIN_MS; ; pause = Math.min(2 * pause, READ_AGAIN_AT_MOST_MS)) {
-    const file = await readArchived(spool, name);
+    const file = readArchived(spool, name);
     if (!file || !(await stillWaitsForStatus(spool, file, graceMs))) return file;
     await delay(pause);
   }

@@ -1,7 +1,7 @@
-import { mkdir, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Spool } from './directories.js';
-import { checkName, ignoreMissing } from './writer.js';
+import { checkName, ignoreMissing, remove } from './writer.js';
 
 /** Call files that have served: removed, or kept for as long as the admin wants. */
 export interface Disposal {
@@ -28,7 +28,7 @@ export function createDisposal(
       checkName(name);
       const path = join(directory, name);
       if (keepSeconds <= 0) {
-        await unlink(path).catch(ignoreMissing);
+        remove(path);
         return;
       }
       const hour = join(spool.kept, now().toISOString().slice(0, 13));

@@ -85,7 +85,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
     const counts = await carryOut(decisions);
     const left = reports.filter((callId) => states.get(callId)?.state !== 'open' && isOld(callId, now));
-    await removeReports(spool, left);
+    removeReports(spool, left);
     if (left.length > 0) counts.report = left.length;
     if (Object.keys(counts).length > 0) log.info(counts, 'reconciled spool and database');
     return counts;

@@ -117,7 +117,7 @@ export function createArchiveWatcher(options: ArchiveWatcherOptions): ArchiveWat
   /** Null for a file that is gone, or that Asterisk has yet to append `Status:` to: that makes an event of its own. */
   async function readWhenOver(name: string): Promise<ArchivedFile | null> {
     try {
-      const file = await readArchived(spool, name);
+      const file = readArchived(spool, name);
       return file && !(await stillWaitsForStatus(spool, file, statusGraceMs)) ? file : null;
     } catch (error) {
       log.error({ file: name, reason: messageOf(error) }, 'cannot read an archived call file');

@@ -1,0 +1,83 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Config } from '../../src/config.js';
+import { until } from '../../src/lab/condition.js';
+import { packageRoot } from '../../src/root.js';
+
+const run = promisify(execFile);
+
+/** `campanile serve` as a process of its own. */
+export interface Program {
+  /** SIGTERM; resolves with the exit code when it has ended. */
+  stop(): Promise<number | null>;
+  /** SIGKILL; resolves when it has ended. */
+  kill(): Promise<void>;
+}
+
+/** Starts the compiled program with `config`; resolves when it places calls. It is killed when this process ends. */
+export async function startProgram(config: Config): Promise<Program> {
+  await compile();
+  const child = spawn(process.execPath, ['dist/src/cli/campanile.js', 'serve'], {
+    cwd: packageRoot,
+    env: { ...environmentOf(config), PATH: process.env.PATH },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const killWithUs = () => child.kill('SIGKILL');
+  process.once('exit', killWithUs);
+  const ended = once(child, 'exit').finally(() => process.off('exit', killWithUs));
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const running = () => child.exitCode === null && child.signalCode === null;
+  await until(() => !running() || said.includes('the API listens'), { timeoutMs: 30_000 });
+  if (!running()) throw new Error(`campanile serve ended with ${child.exitCode}:\n${said}`);
+  return {
+    stop: () => signal(child, 'SIGTERM', ended),
+    kill: () => signal(child, 'SIGKILL', ended).then(() => {}),
+  };
+}
+
+async function signal(
+  child: ChildProcess,
+  name: NodeJS.Signals,
+  ended: Promise<unknown>,
+): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) child.kill(name);
+  await ended;
+  return child.exitCode;
+}
+
+/** Under `npm test` scripts/ready.mjs has done it. Types are somebody else's business. */
+async function compile(): Promise<void> {
+  const built = join(packageRoot, 'dist/.campanile-built');
+  if (existsSync(built) && statSync(built).mtimeMs > newestChange(join(packageRoot, 'src'))) return;
+  const tsc = join(createRequire(import.meta.url).resolve('typescript/package.json'), '..', 'bin/tsc');
+  await run(process.execPath, [tsc, '-p', 'tsconfig.json', '--noCheck'], { cwd: packageRoot });
+}
+
+function newestChange(path: string): number {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newestChange(join(path, name))));
+}
+
+function environmentOf(config: Config): Record<string, string> {
+  const at = ({ host, port }: { host: string; port: number }) => `${host}:${port}`;
+  return {
+    DATABASE_URL: config.databaseUrl ?? '',
+    CAMPANILE_DATA: config.dataDir,
+    CAMPANILE_LISTEN: at(config.listen),
+    CAMPANILE_AGI_LISTEN: at(config.agiListen),
+    CAMPANILE_SPOOL: config.spoolDir,
+    CAMPANILE_ASTERISK_RUN: config.asteriskRunDir,
+    CAMPANILE_SPOOL_OWNER: config.spoolOwner ? `${config.spoolOwner.uid}:${config.spoolOwner.gid}` : '',
+    CAMPANILE_NODE: config.nodeName,
+    CAMPANILE_STOP_GRACE: `${config.stopGraceSeconds}s`,
+    CAMPANILE_LOG_LEVEL: 'info',
+  };
+}
