@@ -16,6 +16,7 @@ import { answeredScript } from '../../src/agi/scripts/answered.js';
 import { hangupScript } from '../../src/agi/scripts/hangup.js';
 import { type AgiScript, type AgiServer, createAgiServer } from '../../src/agi/server.js';
 import { createCallTokens } from '../../src/agi/token.js';
+import { parseReport } from '../../src/calls/report.js';
 import type { CallNote } from '../../src/db/open-attempts.js';
 import { until } from '../../src/lab/condition.js';
 import { createLog } from '../../src/log.js';
@@ -140,9 +141,11 @@ export class Room {
     return status;
   }
 
-  /** What the hangup handler reported of a call over FastAGI. */
+  /** What the hangup handler reported of a call: over FastAGI when it was answered, else in a file. */
   report(call: string) {
-    return this.notes.get(call)?.hangup;
+    const heard = this.notes.get(call)?.hangup;
+    if (heard || !existsSync(join(this.reports, call))) return heard;
+    return parseReport(this.leftReport(call).trim().split('|').slice(1));
   }
 
   /** What the hangup handler left in a file because nobody heard it. */
