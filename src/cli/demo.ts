@@ -121,8 +121,8 @@ async function sayVerdict(outcome: DemoOutcome, { write, paint }: Terminal): Pro
 function sayWhereToLook({ write }: Terminal): void {
   write('\nWhere to look\n');
   write('  npm run demo -- --stay   the same, and the API with these results stays up\n');
-  write('  npm start                Campanile beside an Asterisk of yours; API: 127.0.0.1:8088\n');
-  write('                           (documentation on /docs, OpenAPI on /openapi.json)\n');
+  write('  npm start                Campanile beside an Asterisk of yours: its API on port 8088,\n');
+  write('                           documentation on /docs, OpenAPI on /openapi.json\n');
   if (existsSync(join(packageRoot, 'README.md')))
     write('  README.md                how to connect your Asterisk\n');
 }

@@ -134,7 +134,8 @@ export interface CallNote {
 
 /**
  * Writes down what FastAGI heard of calls of this node. Returns the ids of those whose attempts are open; a note
- * about any other changes nothing.
+ * about any other changes nothing, except that what was heard may come late: when the callee hangs up, Asterisk does
+ * not wait until it is written down.
  */
 export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]): Promise<Set<string>> {
   const { rows } = await db.query<{ tenant_id: string; id: string }>({
@@ -154,7 +155,8 @@ export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]
         $9::integer[], $10::text[], $11::text[], $12::real[], $13::real[])
         AS n(tenant_id, id, answered_at, heard_seconds, key, hangup_at, hangup_cause, sip_status, dial_status,
           hung_up_by, ring_seconds, talk_seconds)
-      WHERE a.tenant_id = n.tenant_id AND a.id = n.id AND a.state = 'open' AND a.node = $1
+      WHERE a.tenant_id = n.tenant_id AND a.id = n.id AND a.node = $1
+        AND (a.state = 'open' OR a.heard_seconds IS NULL AND n.heard_seconds IS NOT NULL)
       RETURNING a.tenant_id, a.id`,
     values: [
       node,

@@ -67,7 +67,7 @@ export async function runDemo(options: DemoOptions, stage: DemoStage): Promise<D
   const steps = createSteps(terminal, stage.aside, signal);
   try {
     const { result: choice, done } = await steps.first(
-      'getting an Asterisk (the first time, from Debian: about a minute, 550 MB)',
+      'getting an Asterisk from Debian: about a minute the first time',
       () =>
         choosePbx({ pbx: options.pbx, cacheDir: options.cacheDir, log: (line) => log.info(line), signal }),
     );

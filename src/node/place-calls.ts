@@ -44,7 +44,7 @@ export async function placeCalls(options: PlacingOptions): Promise<Pass> {
     });
     if (claim.calls.length === 0) return { placed: 0, wakeInMs: claim.wakeInMs };
     openCalls.add(claim.calls);
-    const failed = await place(spool, staged.map(fileNameOf));
+    const failed = place(spool, staged.map(fileNameOf));
     if (failed.length > 0) await takeBack(failed, options);
     return { placed: staged.length - failed.length, wakeInMs: claim.wakeInMs };
   } finally {

@@ -64,13 +64,10 @@ export async function unstage(spool: Spool, names: readonly string[]): Promise<v
 }
 
 /**
- * Renames staged files into outgoing/, in order: from then on Asterisk calls. Resolves, once the renames are on the
- * disk, to those that failed; they are still in staging/ and were not placed.
+ * Renames staged files into outgoing/, in order: from then on Asterisk calls. Returns those that failed; they are still
+ * in staging/ and were not placed.
  */
-export async function place(
-  spool: Spool,
-  names: readonly string[],
-): Promise<{ name: string; reason: string }[]> {
+export function place(spool: Spool, names: readonly string[]): { name: string; reason: string }[] {
   const failed: { name: string; reason: string }[] = [];
   for (const name of names) {
     checkName(name);
@@ -80,9 +77,9 @@ export async function place(
       failed.push({ name, reason: messageOf(error) });
     }
   }
-  // One is enough: both directories of a rename are in one transaction of the filesystem's journal. When it fails the
-  // calls are placed nevertheless, and only a power failure could tell the difference.
-  if (failed.length < names.length) await syncDirectory(spool.outgoing).catch(() => {});
+  // One is enough: both directories of a rename are in one transaction of the filesystem's journal. Nobody waits for it: the
+  // calls are placed, and only a power failure could tell the difference.
+  if (failed.length < names.length) syncDirectory(spool.outgoing).catch(() => {});
   return failed;
 }
 

@@ -69,6 +69,30 @@ describe('finishing attempts', () => {
     });
   });
 
+  it('leaves a call open whose report may yet come, until it has come', async () => {
+    const [call] = await dial(1);
+    const ending = { ...expired(call!), reportMayCome: true };
+    expect(await finishAttempts(database.pool, [ending])).toEqual([]);
+    await noteCalls(database.pool, 'a', [note(call!.callId, report(486, 17))]);
+    expect(await finishAttempts(database.pool, [ending])).toMatchObject([{ disposition: 'busy' }]);
+  });
+
+  it('takes what was heard after the end, and nothing else', async () => {
+    const [call] = await dial(1);
+    await finishAttempts(database.pool, [{ callId: call!.callId, archiveStatus: 'Completed' }]);
+    const heard = { ...note(call!.callId, report(486, 17)), hangup: null, heardSeconds: 1.5, key: '5' };
+    await noteCalls(database.pool, 'a', [note(call!.callId, report(486, 17))]);
+    await noteCalls(database.pool, 'a', [heard]);
+    await noteCalls(database.pool, 'a', [{ ...heard, heardSeconds: 9 }]);
+    const attempt = (await database.pool.query('SELECT * FROM attempts')).rows[0];
+    expect(attempt).toMatchObject({
+      disposition: 'answered',
+      heard_seconds: 1.5,
+      key: '5',
+      sip_status: null,
+    });
+  });
+
   it('ends the contact when the rule is used up, and completes the campaign with its last contact', async () => {
     const calls = await dial(2, { retry: { busy: '0s' }, maxAttempts: 2 });
     await noteCalls(

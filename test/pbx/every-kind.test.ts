@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Disposition, FinalContactState } from '../../src/calls/states.js';
+import { until } from '../../src/lab/condition.js';
 import { type FarEndCall, maxConcurrent } from '../../src/lab/far-end-log.js';
 import {
   type AttemptRow,
@@ -164,6 +165,9 @@ describeOnAsterisk('contacts of every kind', () => {
     await line.start();
     await untilCompleted(pool, Object.values(campaigns), 150);
 
+    // What was heard by somebody who hung up may be written down after the end of the call.
+    const heard = `SELECT FROM attempts WHERE answered_at IS NOT NULL AND heard_seconds IS NULL`;
+    await until(async () => (await pool.query(heard)).rowCount === 0, { timeoutMs: 10_000 });
     calls = await line.farEnd.calls();
     attempts = [
       ...(await attemptsOf(pool, campaigns.direct)),

@@ -63,7 +63,11 @@ exten => s,1,Set(DB(after/\${CAMPANILE_CALL})=\${AGISTATUS})
   });
 
   it('is heard until the callee hangs up', async () => {
-    const a = await call('201');
+    const { campaign_id: id } = await call('201');
+    const attempt = async () => (await attemptsOf(line.database.pool, id))[0]!;
+    // Asterisk does not wait until it is written down.
+    await expect.poll(async () => (await attempt()).heard_seconds, { timeout: 10_000 }).not.toBeNull();
+    const a = await attempt();
     expect(a).toMatchObject({ disposition: 'answered', hung_up_by: 'callee' });
     // The far end stays for 0.7 s.
     expect(a.heard_seconds).toBeGreaterThan(0);

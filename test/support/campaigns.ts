@@ -159,6 +159,7 @@ export async function countersOf(
 export interface AttemptRow {
   id: string;
   tenant_id: string;
+  campaign_id: string;
   contact_id: string;
   pbx_trunk: string;
   number: string;

@@ -20,7 +20,7 @@ export interface AnsweredOptions {
 
 /**
  * FastAGI `/answered`: plays the campaign's message to somebody who has just answered. What was heard and pressed is
- * committed before the session ends, and so before the call does.
+ * committed before the session ends, and so before the call does, unless the callee ends it.
  */
 export function answeredScript(options: AnsweredOptions): AgiScript {
   const { admission, notes, soundOf, log } = options;
@@ -35,8 +35,9 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
       log.error({ call: callId, err: error }, 'cannot write down an answer');
     });
     const heard = await play(session, sound);
-    await noted;
-    await notes.write({ callId, heardSeconds: heard.endpos / SAMPLE_RATE, key: heard.digit });
+    // Not after the first: when the callee hangs up, the report of that is on its way already.
+    const written = notes.write({ callId, heardSeconds: heard.endpos / SAMPLE_RATE, key: heard.digit });
+    await Promise.all([noted, written]);
   };
 }
 
