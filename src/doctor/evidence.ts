@@ -16,6 +16,8 @@ export interface FileTrace {
 export interface Evidence {
   /** When FastAGI was told of the answer, after the file was placed; null when it was not. */
   answeredAfterMs: number | null;
+  /** Why the sound could not be laid down, or null. */
+  writeError: string | null;
   played: boolean;
   playError: string | null;
   /** FastAGI was told of the end. */
@@ -24,7 +26,7 @@ export interface Evidence {
 }
 
 export function nothingHeard(): Omit<Evidence, 'file'> {
-  return { answeredAfterMs: null, played: false, playError: null, hangup: false };
+  return { answeredAfterMs: null, writeError: null, played: false, playError: null, hangup: false };
 }
 
 /** What is needed to say what to do. */
@@ -143,7 +145,11 @@ function keepArchive({ outgoing, done }: Circumstances['spool']): string[] {
   ];
 }
 
-function explainAudio({ played, playError }: Evidence, { config }: Circumstances): Finding {
+function explainAudio({ writeError, played, playError }: Evidence, { config }: Circumstances): Finding {
+  if (writeError !== null) {
+    const own = `chown -R ${process.getuid?.()} ${config.soundsDir}`;
+    return failed(AUDIO, `no file can be written into ${config.soundsDir}: ${writeError}`, own);
+  }
   if (played) return ok(AUDIO, `a file in ${config.soundsDir} was played`);
   return failed(
     AUDIO,

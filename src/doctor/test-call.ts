@@ -43,6 +43,7 @@ export function createTestCall(spool: Spool, soundsDir: string): TestCall {
 
   const answered = ours(async (session) => {
     heard.answeredAfterMs = performance.now() - placedAt;
+    if (heard.writeError !== null) return;
     await session.streamFile(sound).then(
       () => {
         heard.played = true;
@@ -59,7 +60,9 @@ export function createTestCall(spool: Spool, soundsDir: string): TestCall {
   });
 
   async function place(url: string): Promise<void> {
-    await writeSound(soundsDir, sound, spool);
+    await writeSound(soundsDir, sound, spool).catch((error: unknown) => {
+      heard.writeError = messageOf(error);
+    });
     const staged = join(spool.staging, file);
     await writeFile(staged, render(id, token, url, spool), { flag: 'wx', mode: spool.mode });
     await chmod(staged, spool.mode);
@@ -108,7 +111,9 @@ function render(id: string, token: string, url: string, spool: Spool): string {
 
 /** As a campaign's message would be laid down: src/messages/sounds.ts. */
 async function writeSound(directory: string, sound: string, { owner }: Spool): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o755 });
+  const made = await mkdir(directory, { recursive: true, mode: 0o755 });
+  // Made by root, it must not be closed to a "campanile serve" that runs as Asterisk's user.
+  if (made && owner) await chown(directory, owner.uid, owner.gid);
   const path = `${sound}.wav`;
   await writeFile(path, toneWav(SOUND_SECONDS), { mode: 0o644 });
   await chmod(path, 0o644);

@@ -15,6 +15,7 @@ const circumstances: Circumstances = {
 };
 const whole: Evidence = {
   answeredAfterMs: 210,
+  writeError: null,
   played: true,
   playError: null,
   hangup: true,
@@ -94,5 +95,8 @@ describe('what the doctor concludes from its test call', () => {
       'audio failed: a file in /spool/campanile/sounds was not played: Asterisk cannot',
     );
     expect(audio).toContain('chmod -R a+rX /spool/campanile/sounds');
+    const [call, unwritten] = said({ ...whole, played: false, writeError: 'EACCES' });
+    expect(call).toContain('test call ok');
+    expect(unwritten).toMatch(/^audio failed: no file can be written into .*: EACCES\nchown -R \d+ /);
   });
 });
