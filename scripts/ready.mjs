@@ -19,7 +19,9 @@ function run(command, args) {
 /** Installs node_modules when it does not match package-lock.json. */
 function install() {
   const marker = join(root, 'node_modules', '.campanile-installed');
-  const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   if (existsSync(marker) && readFileSync(marker, 'utf8') === wanted) return;
   console.error('installing the packages of package-lock.json ...');
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
@@ -35,9 +37,15 @@ function newestChange(path) {
 /** Compiles when a source is newer than the last successful build. */
 function build() {
   const marker = join(root, 'dist', '.campanile-built');
-  const newest = Math.max(...['src', 'bench', 'tsconfig.json', 'package.json'].map((p) => newestChange(join(root, p))));
+  const newest = Math.max(
+    ...['src', 'bench', 'tsconfig.json', 'package.json'].map((p) => newestChange(join(root, p))),
+  );
   if (existsSync(marker) && statSync(marker).mtimeMs > newest) return;
-  run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', join(root, 'tsconfig.json')]);
+  run(process.execPath, [
+    join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
+    '-p',
+    join(root, 'tsconfig.json'),
+  ]);
   mkdirSync(join(root, 'dist'), { recursive: true });
   writeFileSync(marker, '');
 }

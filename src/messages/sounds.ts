@@ -27,7 +27,9 @@ export function createSounds(db: Db, directory: string, owner: { uid: number; gi
     const audio = await findMessageAudio(db, tenantId, messageId);
     if (!audio)
       throw new CampanileError('message_missing', `message ${messageId} has no audio in the database`);
-    await mkdir(directory, { recursive: true, mode: 0o755 });
+    const made = await mkdir(directory, { recursive: true, mode: 0o755 });
+    // Made by root, it must not lock out a later start as the spool's owner.
+    if (made && owner) await chown(directory, owner.uid, owner.gid);
     // Under another name first: Asterisk must never find half a file.
     const draft = join(directory, `.${sha256}.${process.pid}.wav`);
     const handle = await open(draft, 'w', 0o644);
