@@ -53,13 +53,7 @@ export interface TakenContact {
   ordinal: number;
 }
 
-const CLAIM_LOCK = 0x63616d70; // "camp": one claim at a time in the whole installation, or counts could be passed
-
-/** Waits for the turn to claim. Held until the transaction ends. */
-export async function lockClaims(tx: Tx): Promise<void> {
-  await tx.query({ name: 'lock-claims', text: 'SELECT pg_advisory_xact_lock($1)', values: [CLAIM_LOCK] });
-}
-
+/** Ports held, in the whole installation. */
 export async function countOpenPorts(tx: Tx): Promise<OpenPorts[]> {
   const { rows } = await tx.query<OpenPorts>({
     name: 'count-open-ports',
@@ -132,16 +126,6 @@ export async function savePace(tx: Tx, rows: { scope: string; id: string; tokens
   });
 }
 
-/** Locks campaigns before any contact: the order in which everything locks. */
-async function lockCampaigns(tx: Tx, keys: [string[], string[]]): Promise<void> {
-  await tx.query({
-    name: 'claim-lock-campaigns',
-    text: `SELECT FROM campaigns p JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id)
-      ORDER BY p.tenant_id, p.id FOR NO KEY UPDATE OF p`,
-    values: keys,
-  });
-}
-
 /**
  * Takes up to `count` due contacts of each campaign that still runs, retries first, and opens an attempt for each on `node`.
  * `attemptIds` must hold as many new ids as contacts may be taken in all.
@@ -152,16 +136,16 @@ export async function takeDueContacts(
   attemptIds: string[],
   node: string,
 ): Promise<TakenContact[]> {
-  const keys: [string[], string[]] = [grants.map((g) => g.tenantId), grants.map((g) => g.campaignId)];
-  const locked = lockCampaigns(tx, keys);
-  const taken = tx.query<TakenContact>({
+  const { rows } = await tx.query<TakenContact>({
     name: 'take-due-contacts',
     // The due contacts must come from materialized CTEs: as a plain sub-select the planner may run it again for
     // each row of the UPDATE and so lock and take more rows than LIMIT allows. They go on as arrays, because the planner
     // takes a CTE with a LIMIT it does not know for thousands of rows and would read the whole table to join them.
-    text: `WITH grants AS (
+    // The campaigns are locked first, as everywhere.
+    text: `WITH grants AS MATERIALIZED (
         SELECT g.* FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS g(tenant_id, campaign_id, n)
         JOIN campaigns p ON p.tenant_id = g.tenant_id AND p.id = g.campaign_id WHERE p.status = 'running'
+        ORDER BY p.tenant_id, p.id FOR NO KEY UPDATE OF p
       ), retried AS MATERIALIZED (
         SELECT c.* FROM grants g CROSS JOIN LATERAL (
           SELECT tenant_id, id, campaign_id FROM contacts
@@ -194,8 +178,13 @@ export async function takeDueContacts(
       JOIN campaigns p ON p.tenant_id = d.tenant_id AND p.id = d.campaign_id
       JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
       RETURNING tenant_id, campaign_id, contact_id, id AS attempt_id, number, ordinal`,
-    values: [...keys, grants.map((g) => g.count), attemptIds, node],
+    values: [
+      grants.map((g) => g.tenantId),
+      grants.map((g) => g.campaignId),
+      grants.map((g) => g.count),
+      attemptIds,
+      node,
+    ],
   });
-  const [, { rows }] = await Promise.all([locked, taken]);
   return rows;
 }

@@ -3,7 +3,7 @@ import { type ArchiveStatus, dispositionOf } from '../calls/disposition.js';
 import type { HangupReport } from '../calls/report.js';
 import { nextStep, type RetryRules } from '../calls/retry.js';
 import type { Disposition } from '../calls/states.js';
-import { type Pool, type Tx, transaction } from './pool.js';
+import type { Tx } from './pool.js';
 
 /** How a call was found to be over. */
 export interface Ending {
@@ -38,11 +38,7 @@ interface OpenAttempt {
   dial_status: string | null;
   attempts: number;
   ended_as: Partial<Record<Disposition, number>>;
-}
-
-interface CampaignRules {
-  id: string;
-  status: string;
+  campaign_status: string;
   retry: RetryRules;
   max_attempts: number;
 }
@@ -57,37 +53,36 @@ interface Decision {
 
 /**
  * Ends attempts, and nothing else does: disposition, the contact's next state, the campaign's counters and the freed
- * port, in one transaction and only once. Endings of attempts that have ended already, or never were, change
- * nothing and are left out of what is returned.
+ * port, in one transaction, which must have its turn (src/db/turn.ts), and only once. Endings of attempts that have ended
+ * already, or never were, change nothing and are left out of what is returned.
  */
-export async function finishAttempts(pool: Pool, endings: readonly Ending[]): Promise<FinishedAttempt[]> {
+export async function finishAttempts(tx: Tx, endings: readonly Ending[]): Promise<FinishedAttempt[]> {
   const byCall = new Map(endings.map((e) => [e.callId, e]));
   const ids = [...byCall.keys()].map(parseCallId).filter((id) => id !== null);
   if (ids.length === 0) return [];
-  return transaction(pool, async (tx) => {
-    const keys = [ids.map((i) => i.tenantId), ids.map((i) => i.attemptId)];
-    const [campaigns, attempts] = await Promise.all([lockCampaigns(tx, keys), lockOpenAttempts(tx, keys)]);
-    const decisions = attempts.flatMap((attempt) => {
-      const ending = byCall.get(`${attempt.tenant_id}.${attempt.id}`)!;
-      if (ending.reportMayCome && !ending.report && attempt.hangup_at === null) return [];
-      return decide(attempt, ending, campaigns.get(attempt.campaign_id)!);
-    });
-    if (decisions.length === 0) return [];
-    await Promise.all([
-      endAttempts(tx, decisions),
-      moveContacts(tx, decisions),
-      completeCampaigns(tx, [...campaigns.keys()]),
-    ]);
-    return decisions.map((d) => ({
-      callId: `${d.attempt.tenant_id}.${d.attempt.id}`,
-      campaignId: d.attempt.campaign_id,
-      disposition: d.disposition,
-      contactState: d.contactState,
-    }));
+  const keys = [ids.map((i) => i.tenantId), ids.map((i) => i.attemptId)];
+  const attempts = await lockOpenAttempts(tx, keys);
+  const decisions = attempts.flatMap((attempt) => {
+    const ending = byCall.get(`${attempt.tenant_id}.${attempt.id}`)!;
+    if (ending.reportMayCome && !ending.report && attempt.hangup_at === null) return [];
+    return decide(attempt, ending);
   });
+  if (decisions.length === 0) return [];
+  const campaigns = [...new Set(decisions.map((d) => d.attempt.campaign_id))];
+  await Promise.all([
+    endAttempts(tx, decisions),
+    moveContacts(tx, decisions),
+    completeCampaigns(tx, campaigns),
+  ]);
+  return decisions.map((d) => ({
+    callId: `${d.attempt.tenant_id}.${d.attempt.id}`,
+    campaignId: d.attempt.campaign_id,
+    disposition: d.disposition,
+    contactState: d.contactState,
+  }));
 }
 
-function decide(attempt: OpenAttempt, ending: Ending, campaign: CampaignRules): Decision {
+function decide(attempt: OpenAttempt, ending: Ending): Decision {
   const sawAnswer = attempt.answered_at !== null;
   const disposition =
     ending.as && !(ending.as === 'lost' && sawAnswer)
@@ -103,7 +98,11 @@ function decide(attempt: OpenAttempt, ending: Ending, campaign: CampaignRules): 
   const step = nextStep(
     disposition,
     { attempts: attempt.attempts, endedSo: (attempt.ended_as[disposition] ?? 0) + 1 },
-    { retry: campaign.retry, maxAttempts: campaign.max_attempts, cancelled: campaign.status === 'cancelled' },
+    {
+      retry: attempt.retry,
+      maxAttempts: attempt.max_attempts,
+      cancelled: attempt.campaign_status === 'cancelled',
+    },
   );
   return {
     attempt,
@@ -114,29 +113,21 @@ function decide(attempt: OpenAttempt, ending: Ending, campaign: CampaignRules): 
   };
 }
 
-/** Locks the campaigns of those attempts that are open, before the attempts: the order in which everything locks. */
-async function lockCampaigns(tx: Tx, keys: string[][]): Promise<Map<string, CampaignRules>> {
-  const { rows } = await tx.query<CampaignRules>({
-    name: 'finish-lock-campaigns',
-    text: `SELECT id, status, retry, max_attempts FROM campaigns
-      WHERE (tenant_id, id) IN (
-        SELECT a.tenant_id, a.campaign_id FROM attempts a
-        JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id) WHERE a.state = 'open')
-      ORDER BY tenant_id, id FOR NO KEY UPDATE`,
-    values: keys,
-  });
-  return new Map(rows.map((r) => [r.id, r]));
-}
-
+/**
+ * Locks those of the attempts that are open: of each the campaign, the attempt, the contact, which is the order in which
+ * everything locks.
+ */
 async function lockOpenAttempts(tx: Tx, keys: string[][]): Promise<OpenAttempt[]> {
   const { rows } = await tx.query<OpenAttempt>({
     name: 'finish-lock-attempts',
     text: `SELECT a.tenant_id, a.id, a.campaign_id, a.contact_id, a.answered_at, a.hangup_at, a.hangup_cause,
-        a.sip_status, a.dial_status, c.attempts, c.ended_as
+        a.sip_status, a.dial_status, c.attempts, c.ended_as, p.status AS campaign_status, p.retry, p.max_attempts
       FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
       JOIN attempts a USING (tenant_id, id)
+      JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
       JOIN contacts c ON c.tenant_id = a.tenant_id AND c.id = a.contact_id
-      WHERE a.state = 'open' ORDER BY a.tenant_id, a.id FOR UPDATE OF a, c`,
+      WHERE a.state = 'open' ORDER BY a.tenant_id, a.campaign_id, a.id
+      FOR NO KEY UPDATE OF p FOR UPDATE OF a FOR UPDATE OF c`,
     values: keys,
   });
   return rows;

@@ -1,6 +1,7 @@
 import { callIdOf, parseCallId } from '../calls/call-id.js';
 import type { HangupReport } from '../calls/report.js';
 import { type Db, type Pool, transaction } from './pool.js';
+import { waitForTurn } from './turn.js';
 
 /** An attempt that has not ended, with what its call needs once it is answered. */
 export interface OpenAttempt {
@@ -88,6 +89,7 @@ export async function findAttemptStates(
  */
 export async function releaseAttempts(pool: Pool, callIds: readonly string[]): Promise<void> {
   await transaction(pool, async (tx) => {
+    await waitForTurn(tx);
     const keys = keysOf(callIds);
     await tx.query(
       `SELECT FROM campaigns WHERE (tenant_id, id) IN (

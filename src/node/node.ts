@@ -15,7 +15,6 @@ import { createDuties } from '../duties.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { createSounds } from '../messages/sounds.js';
-import { createScheduler } from '../scheduler/scheduler.js';
 import { createShutdown } from '../shutdown.js';
 import { openSpool } from '../spool/directories.js';
 import { createReconciler } from '../spool/reconciler.js';
@@ -25,7 +24,7 @@ import { withdrawCancelledCalls } from './cancel-calls.js';
 import { createFinishArchived } from './finish-archived.js';
 import { finishCalls } from './finish-calls.js';
 import { createOpenCalls } from './open-calls.js';
-import { placeCalls } from './place-calls.js';
+import { createTurns } from './turns.js';
 
 export interface NodeOptions {
   config: Config;
@@ -67,7 +66,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
     const sounds = createSounds(pool, config.soundsDir, config.spoolOwner);
     const openCalls = createOpenCalls(pool, node.name);
     const inFlight = new Set<string>();
-    const placing = {
+    const turns = createTurns({
       pool,
       node,
       spool,
@@ -78,10 +77,8 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       agiUrl: config.agiUrl,
       inFlight,
       log,
-    };
-    const scheduler = createScheduler({ pass: () => placeCalls(placing), log });
-    const finishing = { pool, spool, openCalls, log, onFreed: scheduler.wake };
-    const finish = (endings: Ending[]) => finishCalls(endings, finishing);
+    });
+    const finish = (endings: Ending[]) => finishCalls(endings, { turns, spool, openCalls, log });
     const cancel = () => withdrawCancelledCalls({ db: pool, node: node.name, spool, inFlight, finish });
 
     const admission = createAdmission(tokens, log);
@@ -125,7 +122,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       url,
       ['campanile_due', 'campanile_cancelled'],
       (channel) => {
-        if (channel === 'campanile_due') scheduler.wake();
+        if (channel === 'campanile_due') turns.wake();
         else cancel().catch((error) => log.error({ err: error }, 'cannot withdraw cancelled calls'));
       },
       log,
@@ -151,10 +148,10 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
     shutdown.add(() => duties.stop());
     await listener.start();
     shutdown.add(() => listener.stop());
-    scheduler.start();
+    turns.start();
     // Calls in progress are served and finished for as long as the grace allows.
     shutdown.add(() => openCalls.whenNone(config.stopGraceSeconds * 1000));
-    shutdown.add(() => scheduler.stop());
+    shutdown.add(() => turns.stop());
     log.info({ node: node.name, ports: node.ports, spool: spool.root }, 'the node places calls');
     return { stop: shutdown.stop };
   } catch (error) {

@@ -6,14 +6,13 @@ import {
   type DueCampaign,
   findDueCampaigns,
   findPace,
-  lockClaims,
   type OpenPorts,
   savePace,
   type TakenContact,
   takeDueContacts,
 } from '../db/claim.js';
 import type { NodeLimits } from '../db/nodes.js';
-import { type Pool, type Tx, transaction } from '../db/pool.js';
+import type { Tx } from '../db/pool.js';
 import { newId } from '../ids.js';
 
 /** A call to place: an attempt that the claim opened, with all that its call file needs. */
@@ -50,37 +49,34 @@ interface Scope {
 }
 
 /**
- * Claims due contacts for `node` within every limit, in one transaction, and opens an attempt for each. `stage` runs
- * inside of it, after the attempts are there and before they are committed: a call whose file is not staged is not
- * claimed. Claims of all nodes take turns, so no limit is passed however many there are.
+ * Claims due contacts for `node` within every limit, and opens an attempt for each; the transaction must have its turn
+ * (src/db/turn.ts). `stage` runs inside of it, before anything is committed: a call whose file is not staged is not
+ * claimed.
  */
 export async function claimCalls(
-  pool: Pool,
+  tx: Tx,
   node: ClaimingNode,
   stage: (calls: ClaimedCall[]) => Promise<void>,
 ): Promise<Claim> {
-  return transaction(pool, async (tx) => {
-    const [, open, due] = await Promise.all([
-      lockClaims(tx),
-      countOpenPorts(tx),
-      findDueCampaigns(tx, node.ports, node.templates),
-    ]);
-    if (due.length === 0) return { calls: [], wakeInMs: null };
-    const scopes = scopesOf(node, due, open);
-    const buckets = await refillBuckets(tx, scopes);
-    const limits = new Map<string, Limit>();
-    for (const [key, scope] of scopes) limits.set(key, { free: freeOf(scope, buckets.get(key)) });
-    const grants = sharePorts(
-      due.map((d) => candidateOf(d, node, open)),
-      limits,
-    );
-    const taken = grants.size > 0 ? await take(tx, due, grants, node) : [];
-    charge(taken, due, node, scopes, buckets);
-    if (taken.length > 0 && buckets.size > 0) await savePaceOf(tx, scopes, buckets);
-    const calls = callsOf(taken, due);
-    if (calls.length > 0) await stage(calls);
-    return { calls, wakeInMs: wakeInMs(due, node, scopes, buckets) };
-  });
+  const [open, due] = await Promise.all([
+    countOpenPorts(tx),
+    findDueCampaigns(tx, node.ports, node.templates),
+  ]);
+  if (due.length === 0) return { calls: [], wakeInMs: null };
+  const scopes = scopesOf(node, due, open);
+  const buckets = await refillBuckets(tx, scopes);
+  const limits = new Map<string, Limit>();
+  for (const [key, scope] of scopes) limits.set(key, { free: freeOf(scope, buckets.get(key)) });
+  const grants = sharePorts(
+    due.map((d) => candidateOf(d, node, open)),
+    limits,
+  );
+  const taken = grants.size > 0 ? await take(tx, due, grants, node) : [];
+  charge(taken, due, node, scopes, buckets);
+  if (taken.length > 0 && buckets.size > 0) await savePaceOf(tx, scopes, buckets);
+  const calls = callsOf(taken, due);
+  if (calls.length > 0) await stage(calls);
+  return { calls, wakeInMs: wakeInMs(due, node, scopes, buckets) };
 }
 
 function held(open: OpenPorts[], match: (o: OpenPorts) => boolean): number {

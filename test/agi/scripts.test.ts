@@ -8,9 +8,9 @@ import { type AgiServer, createAgiServer } from '../../src/agi/server.js';
 import { createCallTokens } from '../../src/agi/token.js';
 import { registerNode } from '../../src/db/nodes.js';
 import { createOpenCalls, type OpenCalls } from '../../src/node/open-calls.js';
-import { claimCalls } from '../../src/scheduler/claim.js';
 import { insertCampaignFixture, insertTenantFixture, numbersFor } from '../support/campaigns.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { claimInTurn } from '../support/turns.js';
 import { FakeAsterisk, memoryLog } from './fake-asterisk.js';
 
 const node = { name: 'a', ports: 100, callsPerSecond: null, templates: ['direct'] };
@@ -32,7 +32,7 @@ beforeEach(async () => {
   await registerNode(database.pool, node);
   const tenant = await insertTenantFixture(database.pool, { sha256: 'ab'.repeat(32) });
   await insertCampaignFixture(database.pool, tenant, numbersFor('200', 1));
-  const { calls } = await claimCalls(database.pool, node, async () => {});
+  const { calls } = await claimInTurn(database.pool, node, async () => {});
   callId = calls[0]!.callId;
   openCalls = createOpenCalls(database.pool, 'a');
   const { log, lines } = memoryLog();

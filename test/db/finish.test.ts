@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { finishAttempts } from '../../src/db/finish.js';
 import { registerNode } from '../../src/db/nodes.js';
 import {
   findAttemptStates,
@@ -7,9 +6,10 @@ import {
   noteCalls,
   releaseAttempts,
 } from '../../src/db/open-attempts.js';
-import { type ClaimedCall, claimCalls } from '../../src/scheduler/claim.js';
+import type { ClaimedCall } from '../../src/scheduler/claim.js';
 import { countersOf, insertCampaignFixture, insertTenantFixture, numbersFor } from '../support/campaigns.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { claimInTurn, finishInTurn } from '../support/turns.js';
 
 let database: TestDatabase;
 let campaign: string;
@@ -30,7 +30,7 @@ async function dial(
 ): Promise<ClaimedCall[]> {
   const tenant = await insertTenantFixture(database.pool);
   campaign = await insertCampaignFixture(database.pool, tenant, numbersFor('486', count), options);
-  return (await claimCalls(database.pool, node, async () => {})).calls;
+  return (await claimInTurn(database.pool, node, async () => {})).calls;
 }
 
 const report = (sipStatus: number, hangupCause: number) => ({
@@ -54,7 +54,7 @@ describe('finishing attempts', () => {
   it('decides by what the hangup handler reported, and retries by the campaign rules', async () => {
     const [call] = await dial(1, { retry: { busy: '10s' } });
     await noteCalls(database.pool, 'a', [note(call!.callId, report(486, 17))]);
-    const [finished] = await finishAttempts(database.pool, [expired(call!)]);
+    const [finished] = await finishInTurn(database.pool, [expired(call!)]);
     expect(finished).toMatchObject({ disposition: 'busy', contactState: 'retrying' });
     const { rows } = await database.pool.query(
       'SELECT state, ended_as, extract(epoch FROM due_at - updated_at)::integer AS delay FROM contacts',
@@ -72,14 +72,14 @@ describe('finishing attempts', () => {
   it('leaves a call open whose report may yet come, until it has come', async () => {
     const [call] = await dial(1);
     const ending = { ...expired(call!), reportMayCome: true };
-    expect(await finishAttempts(database.pool, [ending])).toEqual([]);
+    expect(await finishInTurn(database.pool, [ending])).toEqual([]);
     await noteCalls(database.pool, 'a', [note(call!.callId, report(486, 17))]);
-    expect(await finishAttempts(database.pool, [ending])).toMatchObject([{ disposition: 'busy' }]);
+    expect(await finishInTurn(database.pool, [ending])).toMatchObject([{ disposition: 'busy' }]);
   });
 
   it('takes what was heard after the end, and nothing else', async () => {
     const [call] = await dial(1);
-    await finishAttempts(database.pool, [{ callId: call!.callId, archiveStatus: 'Completed' }]);
+    await finishInTurn(database.pool, [{ callId: call!.callId, archiveStatus: 'Completed' }]);
     const heard = { ...note(call!.callId, report(486, 17)), hangup: null, heardSeconds: 1.5, key: '5' };
     await noteCalls(database.pool, 'a', [note(call!.callId, report(486, 17))]);
     await noteCalls(database.pool, 'a', [heard]);
@@ -100,15 +100,15 @@ describe('finishing attempts', () => {
       'a',
       calls.map((c) => note(c.callId, report(486, 17))),
     );
-    await finishAttempts(database.pool, calls.map(expired));
-    const again = (await claimCalls(database.pool, node, async () => {})).calls;
+    await finishInTurn(database.pool, calls.map(expired));
+    const again = (await claimInTurn(database.pool, node, async () => {})).calls;
     expect(again).toHaveLength(2);
     await noteCalls(
       database.pool,
       'a',
       again.map((c) => note(c.callId, report(486, 17))),
     );
-    await finishAttempts(database.pool, again.map(expired));
+    await finishInTurn(database.pool, again.map(expired));
     const { kept, counted } = await countersOf(database.pool, campaign);
     expect(kept).toMatchObject({ busy: 2, attempts: 4 });
     expect(kept).toEqual(counted);
@@ -120,9 +120,9 @@ describe('finishing attempts', () => {
     const calls = await dial(5, { retry: { unreachable: '1h*5' } });
     const endings = calls.map(expired);
     const finished = await Promise.all([
-      finishAttempts(database.pool, endings),
-      finishAttempts(database.pool, endings),
-      finishAttempts(database.pool, endings.slice().reverse()),
+      finishInTurn(database.pool, endings),
+      finishInTurn(database.pool, endings),
+      finishInTurn(database.pool, endings.slice().reverse()),
     ]);
     expect(finished.flat()).toHaveLength(5);
     const { kept, counted } = await countersOf(database.pool, campaign);
@@ -135,7 +135,7 @@ describe('finishing attempts', () => {
     await noteCalls(database.pool, 'a', [
       { callId: one!.callId, answeredAt: new Date(), heardSeconds: null, key: null, hangup: null },
     ]);
-    const finished = await finishAttempts(
+    const finished = await finishInTurn(
       database.pool,
       [one!, two!].map((c) => ({ callId: c.callId, archiveStatus: null, as: 'lost' as const })),
     );
@@ -151,7 +151,7 @@ describe('finishing attempts', () => {
     const calls = await dial(2, { retry: { busy: '1m' } });
     await database.pool.query("UPDATE campaigns SET status = 'cancelled'");
     await noteCalls(database.pool, 'a', [note(calls[0]!.callId, report(486, 17))]);
-    await finishAttempts(database.pool, [
+    await finishInTurn(database.pool, [
       expired(calls[0]!),
       { callId: calls[1]!.callId, archiveStatus: 'Completed' },
     ]);
@@ -159,8 +159,8 @@ describe('finishing attempts', () => {
   });
 
   it('knows nothing of calls that are none', async () => {
-    expect(await finishAttempts(database.pool, [{ callId: 'x', archiveStatus: null }])).toEqual([]);
-    expect(await finishAttempts(database.pool, [])).toEqual([]);
+    expect(await finishInTurn(database.pool, [{ callId: 'x', archiveStatus: null }])).toEqual([]);
+    expect(await finishInTurn(database.pool, [])).toEqual([]);
   });
 });
 
@@ -170,7 +170,7 @@ describe('what is noted of a call', () => {
     const key = { callId: call!.callId, answeredAt: null, heardSeconds: 2.5, key: '5', hangup: null };
     expect((await noteCalls(database.pool, 'b', [key])).size).toBe(0);
     expect((await noteCalls(database.pool, 'a', [key])).size).toBe(1);
-    await finishAttempts(database.pool, [expired(call!)]);
+    await finishInTurn(database.pool, [expired(call!)]);
     expect((await noteCalls(database.pool, 'a', [{ ...key, key: '6' }])).size).toBe(0);
     const { rows } = await database.pool.query('SELECT key, heard_seconds FROM attempts');
     expect(rows).toEqual([{ key: '5', heard_seconds: 2.5 }]);
@@ -196,7 +196,7 @@ describe('releasing claims whose calls were never placed', () => {
         )
       ).size,
     ).toBe(1);
-    expect((await claimCalls(database.pool, node, async () => {})).calls).toHaveLength(2);
+    expect((await claimInTurn(database.pool, node, async () => {})).calls).toHaveLength(2);
   });
 
   it('cancels the contacts of a campaign that was cancelled meanwhile', async () => {

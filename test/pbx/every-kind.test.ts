@@ -91,14 +91,22 @@ const ROUTED: Record<string, Kind> = {
   999: kind(2, 'no_answer', null, 'pbx', 'no_answer', 2),
 };
 
-/** An admin's dialplan that tells whoever called how it went, as many do. */
+/**
+ * An admin's dialplan that tells whoever called how it went, as many do: Asterisk archives the call file at that moment.
+ * His own hangup handler runs before ours, and takes its time.
+ */
 const ADMINS_DIALPLAN = `
 [via-admin]
 exten => _+X.,1,Dial(PJSIP/\${EXTEN}@far,60)
  same => n,Goto(\${DIALSTATUS},1)
-exten => BUSY,1,Busy(20)
-exten => CONGESTION,1,Congestion(20)
+exten => BUSY,1,Set(CHANNEL(hangup_handler_push)=slow,s,1)
+ same => n,Busy(20)
+exten => CONGESTION,1,Set(CHANNEL(hangup_handler_push)=slow,s,1)
+ same => n,Congestion(20)
 exten => _[A-Z]!,1,Hangup()
+[slow]
+exten => s,1,System(sleep 0.3)
+ same => n,Return()
 [via-nowhere]
 exten => _+X.,1,Dial(PJSIP/\${EXTEN}@nowhere,60)
  same => n,Hangup()
@@ -284,8 +292,8 @@ describeOnAsterisk('contacts of every kind', () => {
       expect(Math.abs(a.talk_seconds! - talked)).toBeLessThan(0.5);
       expect(a.answered_at).not.toBeNull();
       expect(a.heard_seconds).toBeGreaterThan(0);
-      // Asterisk counts whole frames of 20 ms that it has sent.
-      expect(a.heard_seconds).toBeLessThan(talked + 0.1);
+      // Where Asterisk does not know how much was played (answered.ts) it is as long as it took to learn of the hangup.
+      expect(a.heard_seconds).toBeLessThan(talked + 0.5);
       expect(a.key).toBe(codeOf(a) === '205' ? '5' : null);
     }
     for (const a of answered('200', '202')) {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { finishAttempts } from '../../src/db/finish.js';
 import { registerNode } from '../../src/db/nodes.js';
-import { type ClaimedCall, claimCalls } from '../../src/scheduler/claim.js';
+import type { ClaimedCall } from '../../src/scheduler/claim.js';
 import { countersOf, insertCampaignFixture, insertTenantFixture, numbersFor } from '../support/campaigns.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { claimInTurn, finishInTurn } from '../support/turns.js';
 
 let database: TestDatabase;
 const node = { name: 'a', ports: 100, callsPerSecond: null, templates: ['direct'] };
@@ -19,9 +19,9 @@ beforeEach(async () => {
   await registerNode(database.pool, { ...node, name: 'b' });
 });
 
-const claim = (over: Partial<typeof node> = {}) => claimCalls(database.pool, { ...node, ...over }, nothing);
+const claim = (over: Partial<typeof node> = {}) => claimInTurn(database.pool, { ...node, ...over }, nothing);
 const end = (calls: ClaimedCall[], as?: 'lost') =>
-  finishAttempts(
+  finishInTurn(
     database.pool,
     calls.map((c) => ({ callId: c.callId, archiveStatus: 'Expired' as const, ...(as ? { as } : {}) })),
   );
@@ -151,7 +151,7 @@ describe('a claim', () => {
     const refuse = async () => {
       throw new Error('ENOSPC');
     };
-    await expect(claimCalls(database.pool, node, refuse)).rejects.toThrow('ENOSPC');
+    await expect(claimInTurn(database.pool, node, refuse)).rejects.toThrow('ENOSPC');
     expect((await countersOf(database.pool, campaign)).kept).toMatchObject({
       pending: 3,
       calling: 0,

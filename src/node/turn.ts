@@ -1,7 +1,9 @@
 import type { CallTokens } from '../agi/token.js';
+import { type Ending, type FinishedAttempt, finishAttempts } from '../db/finish.js';
 import type { NodeLimits } from '../db/nodes.js';
 import { releaseAttempts } from '../db/open-attempts.js';
-import type { Pool } from '../db/pool.js';
+import { type Pool, transaction } from '../db/pool.js';
+import { waitForTurn } from '../db/turn.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Sounds } from '../messages/sounds.js';
@@ -13,7 +15,7 @@ import { renderTemplate, type Template } from '../spool/template.js';
 import { place, stage, unstage } from '../spool/writer.js';
 import type { OpenCalls } from './open-calls.js';
 
-export interface PlacingOptions {
+export interface TurnOptions {
   pool: Pool;
   node: NodeLimits;
   spool: Spool;
@@ -28,23 +30,34 @@ export interface PlacingOptions {
 }
 
 /**
- * One pass of the scheduler: claim, stage, commit, place. A call whose file could not be renamed into `outgoing/` was
- * certainly never placed: its claim is undone.
+ * One turn of the node: calls that are over are finished and due contacts claimed in the same transaction, so that a port
+ * is free and taken again with one commit; then the claimed calls are placed. `finished` is called once it is committed. A
+ * call whose file could not be renamed into `outgoing/` was certainly never placed: its claim is undone.
  */
-export async function placeCalls(options: PlacingOptions): Promise<Pass> {
+export async function takeTurn(
+  endings: readonly Ending[],
+  finished: (attempts: FinishedAttempt[]) => void,
+  options: TurnOptions,
+): Promise<Pass> {
   const { pool, node, spool, templates, openCalls, inFlight } = options;
   const staged: string[] = [];
   try {
-    const claim = await claimCalls(pool, { ...node, templates: [...templates.keys()] }, async (calls) => {
-      for (const call of calls) {
-        inFlight.add(call.callId);
-        staged.push(call.callId);
-      }
-      await stageCalls(calls, options);
+    const { attempts, claim } = await transaction(pool, async (tx) => {
+      const turn = waitForTurn(tx);
+      const attempts = await finishAttempts(tx, endings);
+      const claim = await claimCalls(tx, { ...node, templates: [...templates.keys()] }, async (calls) => {
+        for (const call of calls) {
+          inFlight.add(call.callId);
+          staged.push(call.callId);
+        }
+        await stageCalls(calls, options);
+      });
+      await turn;
+      return { attempts, claim };
     });
-    if (claim.calls.length === 0) return { placed: 0, wakeInMs: claim.wakeInMs };
     openCalls.add(claim.calls);
     const failed = place(spool, staged.map(fileNameOf));
+    finished(attempts);
     if (failed.length > 0) await takeBack(failed, options);
     return { placed: staged.length - failed.length, wakeInMs: claim.wakeInMs };
   } finally {
@@ -52,7 +65,7 @@ export async function placeCalls(options: PlacingOptions): Promise<Pass> {
   }
 }
 
-async function stageCalls(calls: readonly ClaimedCall[], options: PlacingOptions): Promise<void> {
+async function stageCalls(calls: readonly ClaimedCall[], options: TurnOptions): Promise<void> {
   const { spool, sounds } = options;
   const files = calls.map((call) => ({ name: fileNameOf(call.callId), content: render(call, options) }));
   await Promise.all([
@@ -61,7 +74,7 @@ async function stageCalls(calls: readonly ClaimedCall[], options: PlacingOptions
   ]);
 }
 
-function render(call: ClaimedCall, { templates, tokens, agiUrl, spool }: PlacingOptions): string {
+function render(call: ClaimedCall, { templates, tokens, agiUrl, spool }: TurnOptions): string {
   // The claim takes only calls whose template is here.
   return renderTemplate(templates.get(call.template)!, {
     number: call.number,
@@ -77,7 +90,7 @@ function render(call: ClaimedCall, { templates, tokens, agiUrl, spool }: Placing
 
 async function takeBack(
   failed: readonly { name: string; reason: string }[],
-  { pool, spool, openCalls, log }: PlacingOptions,
+  { pool, spool, openCalls, log }: TurnOptions,
 ): Promise<never> {
   const names = failed.map((f) => f.name);
   const callIds = names.map((name) => name.replace(/\.call$/, ''));

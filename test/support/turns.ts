@@ -1,0 +1,24 @@
+import { type Ending, type FinishedAttempt, finishAttempts } from '../../src/db/finish.js';
+import { type Pool, transaction } from '../../src/db/pool.js';
+import { waitForTurn } from '../../src/db/turn.js';
+import { type Claim, type ClaimedCall, type ClaimingNode, claimCalls } from '../../src/scheduler/claim.js';
+
+/** A turn that only claims. */
+export function claimInTurn(
+  pool: Pool,
+  node: ClaimingNode,
+  stage: (calls: ClaimedCall[]) => Promise<void>,
+): Promise<Claim> {
+  return transaction(pool, async (tx) => {
+    await waitForTurn(tx);
+    return claimCalls(tx, node, stage);
+  });
+}
+
+/** A turn that only finishes. */
+export function finishInTurn(pool: Pool, endings: readonly Ending[]): Promise<FinishedAttempt[]> {
+  return transaction(pool, async (tx) => {
+    await waitForTurn(tx);
+    return finishAttempts(tx, endings);
+  });
+}
