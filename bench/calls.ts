@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../src/lab/ports.js';
 import { insertBenchCampaign } from './campaign.js';
 import { type BenchLine, type Child, type Ground, median, startBenchLine, startChild } from './line.js';
+import { watchRefills } from './refill.js';
 
 const PORTS = 60;
 const WARM_UP_MS = 4000;
@@ -14,6 +15,8 @@ interface Window {
   callsPerSecond: number;
   /** Files in outgoing/ as a part of the ports, the mean of samples. */
   utilisation: number;
+  /** Milliseconds from a file's leaving outgoing/ to the next one's coming, the median. */
+  refillMs: number;
 }
 
 /** What the far end saw and how full outgoing/ was, for as long as one contestant runs. */
@@ -21,6 +24,7 @@ async function measure(line: BenchLine, start: () => Promise<Child>): Promise<Wi
   const contestant = await start();
   await sleep(WARM_UP_MS);
   const from = Date.now();
+  const refills = watchRefills(join(line.asterisk.spoolDir, 'outgoing'));
   const samples: number[] = [];
   while (Date.now() - from < WINDOW_MS) {
     const files = await readdir(join(line.asterisk.spoolDir, 'outgoing'));
@@ -28,13 +32,14 @@ async function measure(line: BenchLine, start: () => Promise<Child>): Promise<Wi
     await sleep(SAMPLE_MS);
   }
   const to = Date.now();
+  const refillMs = median(refills.stop());
   await contestant.stop();
   await untilQuiet(line);
   const ended = (await line.farEnd.calls()).filter(
     (c) => c.endedAt !== null && c.endedAt >= from && c.endedAt < to,
   );
   const mean = samples.reduce((sum, n) => sum + n, 0) / samples.length;
-  return { callsPerSecond: (ended.length * 1000) / (to - from), utilisation: mean / PORTS };
+  return { callsPerSecond: (ended.length * 1000) / (to - from), utilisation: mean / PORTS, refillMs };
 }
 
 /** The next contestant begins with no calls up. */
@@ -82,7 +87,7 @@ function report(title: string, rounds: { bare: Window; campanile: Window }[], li
   for (const { bare, campanile } of rounds) {
     console.log(
       `  bare script ${bare.callsPerSecond.toFixed(1)}/s (${(bare.utilisation * 100).toFixed(1)} % of ports)` +
-        `   campanile ${campanile.callsPerSecond.toFixed(1)}/s (${(campanile.utilisation * 100).toFixed(1)} %)` +
+        `   campanile ${campanile.callsPerSecond.toFixed(1)}/s (${(campanile.utilisation * 100).toFixed(1)} %, next file after ${campanile.refillMs.toFixed(1)} ms)` +
         `   ratio ${(campanile.callsPerSecond / bare.callsPerSecond).toFixed(3)}`,
     );
   }

@@ -11,6 +11,8 @@ Prints a token for the API: send it as "Authorization: Bearer TOKEN". It is sign
 installation (CAMPANILE_SECRET, or the file that the server made in CAMPANILE_DATA).
 `;
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** `campanile token`: issues a token for a tenant or for the operator. */
 export async function token(args: string[]): Promise<number> {
   const { values } = parseArgs({
@@ -28,6 +30,12 @@ export async function token(args: string[]): Promise<number> {
   }
   if ((values.tenant === undefined) === (values.admin !== true)) {
     throw new CampanileError('usage', 'say who the token is for: either --tenant ID or --admin');
+  }
+  if (values.tenant !== undefined && !UUID.test(values.tenant)) {
+    throw new CampanileError(
+      'usage',
+      `"${values.tenant}" is not the id of a tenant: POST /v1/tenants answers it`,
+    );
   }
   const secret = await loadSecret(loadConfig());
   const ttl = parseDuration(values.ttl);

@@ -1,0 +1,55 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { secretKeyOf, verifyToken } from '../../src/api/token.js';
+import { token } from '../../src/cli/token.js';
+import { loadConfig, loadSecret } from '../../src/config.js';
+import { newId } from '../../src/ids.js';
+
+describe('campanile token', () => {
+  let dir: string;
+  let printed: string;
+
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'campanile-token-'));
+    vi.stubEnv('CAMPANILE_DATA', dir);
+    printed = '';
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      printed += text;
+      return true;
+    });
+  });
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    vi.unstubAllEnvs();
+    await rm(dir, { recursive: true });
+  });
+
+  const principal = async () =>
+    verifyToken(secretKeyOf(await loadSecret(loadConfig({ CAMPANILE_DATA: dir }))), printed.trim());
+
+  it("issues a tenant's token that the installation's secret verifies", async () => {
+    const tenantId = newId();
+    expect(await token(['--tenant', tenantId])).toBe(0);
+    expect(await principal()).toEqual({ role: 'tenant', tenantId });
+  });
+
+  it("issues an admin's token", async () => {
+    expect(await token(['--admin', '--ttl', '1h'])).toBe(0);
+    expect(await principal()).toEqual({ role: 'admin', tenantId: null });
+  });
+
+  it.each([
+    ['nobody', []],
+    ['both', ['--admin', '--tenant', 'x']],
+  ])('refuses to issue one for %s', async (_, args) => {
+    await expect(token(args)).rejects.toThrow('either --tenant ID or --admin');
+    expect(printed).toBe('');
+  });
+
+  it('refuses a tenant that is no id, and a duration that is none', async () => {
+    await expect(token(['--tenant', 'hospital'])).rejects.toThrow('is not the id of a tenant');
+    await expect(token(['--admin', '--ttl', 'soon'])).rejects.toThrow();
+  });
+});
