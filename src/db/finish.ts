@@ -54,12 +54,16 @@ interface Decision {
 /**
  * Ends attempts, and nothing else does: disposition, the contact's next state, the campaign's counters and the freed
  * port, in one transaction, which must have its turn (src/db/turn.ts), and only once. Endings of attempts that have ended
- * already, or never were, change nothing and are left out of what is returned.
+ * already, or never were, change nothing and are left out of what is returned. `written` resolves when it is done: what
+ * comes next in the transaction need not wait for it to be sent.
  */
-export async function finishAttempts(tx: Tx, endings: readonly Ending[]): Promise<FinishedAttempt[]> {
+export async function finishAttempts(
+  tx: Tx,
+  endings: readonly Ending[],
+): Promise<{ ended: FinishedAttempt[]; written: Promise<unknown> }> {
   const byCall = new Map(endings.map((e) => [e.callId, e]));
   const ids = [...byCall.keys()].map(parseCallId).filter((id) => id !== null);
-  if (ids.length === 0) return [];
+  if (ids.length === 0) return NOTHING;
   const keys = [ids.map((i) => i.tenantId), ids.map((i) => i.attemptId)];
   const attempts = await lockOpenAttempts(tx, keys);
   const decisions = attempts.flatMap((attempt) => {
@@ -67,20 +71,25 @@ export async function finishAttempts(tx: Tx, endings: readonly Ending[]): Promis
     if (ending.reportMayCome && !ending.report && attempt.hangup_at === null) return [];
     return decide(attempt, ending);
   });
-  if (decisions.length === 0) return [];
+  if (decisions.length === 0) return NOTHING;
   const campaigns = [...new Set(decisions.map((d) => d.attempt.campaign_id))];
-  await Promise.all([
+  const written = Promise.all([
     endAttempts(tx, decisions),
     moveContacts(tx, decisions),
     completeCampaigns(tx, campaigns),
   ]);
-  return decisions.map((d) => ({
+  // Whoever awaits it hears of an error; that nobody does yet must not end the process.
+  written.catch(() => {});
+  const ended = decisions.map((d) => ({
     callId: `${d.attempt.tenant_id}.${d.attempt.id}`,
     campaignId: d.attempt.campaign_id,
     disposition: d.disposition,
     contactState: d.contactState,
   }));
+  return { ended, written };
 }
+
+const NOTHING = { ended: [], written: Promise.resolve() };
 
 function decide(attempt: OpenAttempt, ending: Ending): Decision {
   const sawAnswer = attempt.answered_at !== null;

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -86,7 +87,28 @@ export function createPool(
     query_timeout: limit + 5000,
   });
   pool.on('error', (error) => log.warn({ err: error }, 'lost an idle database connection'));
+  if (options.pipeline) pool.on('connect', writeTogether);
   return pool;
+}
+
+/** Statements given to a connection in one go reach the kernel in one write: each wakes the server's process up. */
+function writeTogether(client: pg.PoolClient): void {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  let gathering = false;
+  Object.assign(client, {
+    query(...args: unknown[]) {
+      if (!gathering) {
+        gathering = true;
+        stream.cork();
+        process.nextTick(() => {
+          gathering = false;
+          stream.uncork();
+        });
+      }
+      return query(...args);
+    },
+  });
 }
 
 /**

@@ -42,9 +42,9 @@ export async function takeTurn(
   const { pool, node, spool, templates, openCalls, inFlight } = options;
   const staged: string[] = [];
   try {
-    const { attempts, claim } = await transaction(pool, async (tx) => {
+    const { ended, claim } = await transaction(pool, async (tx) => {
       const turn = waitForTurn(tx);
-      const attempts = await finishAttempts(tx, endings);
+      const { ended, written } = await finishAttempts(tx, endings);
       const claim = await claimCalls(tx, { ...node, templates: [...templates.keys()] }, async (calls) => {
         for (const call of calls) {
           inFlight.add(call.callId);
@@ -52,12 +52,12 @@ export async function takeTurn(
         }
         await stageCalls(calls, options);
       });
-      await turn;
-      return { attempts, claim };
+      await Promise.all([turn, written]);
+      return { ended, claim };
     });
     openCalls.add(claim.calls);
     const failed = place(spool, staged.map(fileNameOf));
-    finished(attempts);
+    finished(ended);
     if (failed.length > 0) await takeBack(failed, options);
     return { placed: staged.length - failed.length, wakeInMs: claim.wakeInMs };
   } finally {

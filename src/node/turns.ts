@@ -43,12 +43,12 @@ export function createTurns(options: TurnOptions & { pool: Pool; log: Logger }):
   async function finishAlone(batch: Waiting[]): Promise<void> {
     if (batch.length === 0) return;
     try {
+      const endings = batch.flatMap((w) => w.endings);
       const ended = await transaction(options.pool, async (tx) => {
         await waitForTurn(tx);
-        return finishAttempts(
-          tx,
-          batch.flatMap((w) => w.endings),
-        );
+        const finish = await finishAttempts(tx, endings);
+        await finish.written;
+        return finish.ended;
       });
       settle(batch, ended);
     } catch (error) {

@@ -19,6 +19,8 @@ export function claimInTurn(
 export function finishInTurn(pool: Pool, endings: readonly Ending[]): Promise<FinishedAttempt[]> {
   return transaction(pool, async (tx) => {
     await waitForTurn(tx);
-    return finishAttempts(tx, endings);
+    const { ended, written } = await finishAttempts(tx, endings);
+    await written;
+    return ended;
   });
 }
