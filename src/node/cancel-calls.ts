@@ -23,6 +23,6 @@ export async function withdrawCancelledCalls(options: {
   const withdrawn = callIds.filter((_, i) => results[i] === 'withdrawn');
   if (withdrawn.length === 0) return 0;
   await finish(withdrawn.map((callId) => ({ callId, archiveStatus: null, as: 'cancelled' as const })));
-  await unstage(spool, withdrawn.map(fileNameOf));
+  unstage(spool, withdrawn.map(fileNameOf));
   return withdrawn.length;
 }

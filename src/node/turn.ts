@@ -100,7 +100,7 @@ async function takeBack(
   );
   openCalls.remove(callIds);
   await releaseAttempts(pool, callIds);
-  await unstage(spool, names);
+  unstage(spool, names);
   // The scheduler leaves a spool that has just failed alone for a while.
   throw new CampanileError('spool_place_failed', `cannot place ${failed.length} calls: ${failed[0]?.reason}`);
 }

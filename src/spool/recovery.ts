@@ -60,7 +60,7 @@ export function createRecovery(options: RecoveryOptions) {
       const ours = calls.filter(({ callId, found }) => !inFlight(callId) && isStill(found));
       if (ours.length === 0) return 0;
       await release(ours.map(({ callId }) => callId));
-      await unstage(
+      unstage(
         spool,
         ours.map(({ callId }) => fileNameOf(callId)),
       );
@@ -92,7 +92,7 @@ export function createRecovery(options: RecoveryOptions) {
     },
     async withdraw(calls) {
       const names = await withdrawn(calls);
-      await unstage(spool, names);
+      unstage(spool, names);
       return names.length;
     },
     async quarantine(calls) {
@@ -128,7 +128,7 @@ export function createRecovery(options: RecoveryOptions) {
   }
 
   async function discard({ name, file, directory }: FoundFile): Promise<void> {
-    if (file === 'staging') await unstage(spool, [name]);
+    if (file === 'staging') unstage(spool, [name]);
     else await dispose(name, directory);
   }
 

@@ -2,7 +2,6 @@ import {
   closeSync,
   fchmodSync,
   fchownSync,
-  fsync,
   openSync,
   readFileSync,
   renameSync,
@@ -11,23 +10,27 @@ import {
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Spool } from './directories.js';
 import { callIdOfFile } from './name.js';
 
-// An attempt's file is written to staging/ and is on the disk BEFORE the transaction that claims the attempt commits,
-// and one rename(2) into outgoing/ AFTER the commit is the act that places the call. So, whenever a crash comes:
+// An attempt's file is written to staging/, and its name there is on the disk, BEFORE the transaction that claims the
+// attempt commits, and one rename(2) into outgoing/ AFTER the commit is the act that places the call. So, whenever a crash
+// comes:
 //
 //   the attempt is open, its file in staging/    the call was never placed, and the attempt can be taken back
 //   the attempt is open, its file nowhere        it WAS placed, and somebody took the file away
 //   no attempt, a file in staging/               the claim never committed; the file means nothing
 //
-// and an attempt needs no state between `open` and `ended`. What is left is a power failure in the milliseconds between
-// the rename and the fsync of outgoing/, which may bring a placed file back to staging/.
-
+// and an attempt needs no state between `open` and `ended`.
+//
+// Only the directory is synced, once for all files, and not what is in them: that matters after a power failure alone, in
+// which Asterisk's own `StartRetry` line, which nobody syncs, may be lost as well. A placed file that came back whole but
+// without that line would be dialled again; an empty one cannot be. What is left is a power failure in the milliseconds
+// between the rename and the sync of outgoing/, which may bring a placed file back to staging/.
+//
 // What works in the page cache (write, rename, unlink: microseconds) is synchronous, because a thread's turn for each costs
-// ten times as much; only fsync, which waits for the disk, is not.
+// ten times as much; only the sync, which waits for the disk, is not.
 
 export interface StagedFile {
   /** `<call id>.call` */
@@ -36,21 +39,21 @@ export interface StagedFile {
 }
 
 /**
- * Writes call files into staging/, given to their owner and on the disk when it resolves: all of them, or none and it
- * throws a CampanileError (`spool_write_failed`, or `spool_name_refused` for a name that is not ours).
+ * Writes call files into staging/, given to their owner; their names are on the disk when it resolves: all of them, or none
+ * and it throws a CampanileError (`spool_write_failed`, or `spool_name_refused` for a name that is not ours).
  */
 export async function stage(spool: Spool, files: readonly StagedFile[]): Promise<void> {
   for (const { name } of files) checkName(name);
-  const written = await Promise.allSettled(files.map((file) => write(spool, file)));
-  const failed = written.findIndex((result) => result.status === 'rejected');
+  const written: string[] = [];
   try {
-    if (failed >= 0) throw (written[failed] as PromiseRejectedResult).reason;
+    for (const file of files) {
+      write(spool, file);
+      written.push(file.name);
+    }
     if (files.length > 0) await syncDirectory(spool.staging);
   } catch (error) {
-    // A file that was there before (EEXIST) is not ours to remove.
-    const ours = files.filter((_, i) => written[i]?.status === 'fulfilled').map(({ name }) => name);
-    await unstage(spool, ours);
-    const name = failed >= 0 ? files[failed]!.name : `${files.length} files`;
+    const name = files[written.length]?.name ?? `${files.length} files`;
+    unstage(spool, written);
     throw new CampanileError('spool_write_failed', `cannot write call file ${name}: ${messageOf(error)}`, {
       cause: error,
     });
@@ -58,7 +61,7 @@ export async function stage(spool: Spool, files: readonly StagedFile[]): Promise
 }
 
 /** Removes files from staging/; those that are not there are no error. */
-export async function unstage(spool: Spool, names: readonly string[]): Promise<void> {
+export function unstage(spool: Spool, names: readonly string[]): void {
   for (const name of names) checkName(name);
   for (const name of names) remove(join(spool.staging, name));
 }
@@ -117,7 +120,7 @@ export function remove(path: string): void {
   }
 }
 
-async function write(spool: Spool, { name, content }: StagedFile): Promise<void> {
+function write(spool: Spool, { name, content }: StagedFile): void {
   const path = join(spool.staging, name);
   const file = openSync(path, 'wx', spool.mode);
   try {
@@ -125,7 +128,6 @@ async function write(spool: Spool, { name, content }: StagedFile): Promise<void>
     // The umask took bits from the mode that open() was given.
     fchmodSync(file, spool.mode);
     if (spool.owner) fchownSync(file, spool.owner.uid, spool.owner.gid);
-    await synced(file);
   } catch (error) {
     remove(path);
     throw error;
@@ -133,8 +135,6 @@ async function write(spool: Spool, { name, content }: StagedFile): Promise<void>
     closeSync(file);
   }
 }
-
-const synced = promisify(fsync);
 
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r');

@@ -87,7 +87,7 @@ describe('placing', () => {
   it('taking back removes what is there and minds nothing that is not', async () => {
     const [one, other] = [newCall(), newCall()];
     await stage(temp.spool, [{ name: one.name, content: CONTENT }]);
-    await unstage(temp.spool, [one.name, other.name]);
+    unstage(temp.spool, [one.name, other.name]);
     expect(await list(temp.spool.staging)).toEqual([]);
   });
 });
