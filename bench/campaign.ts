@@ -32,7 +32,7 @@ export async function insertBenchCampaign(
   );
   await pool.query(
     `INSERT INTO contacts (tenant_id, id, campaign_id, number)
-      SELECT $1, gen_random_uuid(), $2, '+1212' || (2000000 + n) || $3 FROM generate_series(1, $4::integer) AS n`,
+      SELECT $1, uuidv7(), $2, '+1212' || (2000000 + n) || $3 FROM generate_series(1, $4::integer) AS n`,
     [tenant, campaign, code, contacts],
   );
   await pool.query('VACUUM ANALYZE contacts');

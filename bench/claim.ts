@@ -13,7 +13,7 @@ const WINDOW_MS = 10_000;
 
 /**
  * A campaign of `contacts` that are all due, and stay so: each is busy and due again at once, behind all others. So the
- * claim always finds the same number due.
+ * claim always finds the same number due. They are due in the order in which they were uploaded, as contacts are.
  */
 async function insertDueForEver(ground: Ground, contacts: number): Promise<string> {
   const campaign = await insertBenchCampaign(ground.pool, {
@@ -27,7 +27,9 @@ async function insertDueForEver(ground: Ground, contacts: number): Promise<strin
     [campaign],
   );
   await ground.pool.query(
-    `UPDATE contacts SET state = 'retrying', due_at = now() - random() * interval '1 hour' WHERE campaign_id = $1`,
+    `UPDATE contacts c SET state = 'retrying', due_at = now() - interval '1 day' + o.n * interval '1 ms'
+      FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM contacts WHERE campaign_id = $1) AS o
+      WHERE c.campaign_id = $1 AND c.id = o.id`,
     [campaign],
   );
   await ground.pool.query('VACUUM ANALYZE contacts');
