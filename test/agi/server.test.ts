@@ -17,11 +17,16 @@ async function started(scripts: Record<string, AgiScript>, options: Partial<AgiS
 /** A script that is over when `release` is called, whatever becomes of its call. */
 function held() {
   let release = () => {};
+  let begun = () => {};
+  const atWork = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
   const script: AgiScript = () =>
     new Promise((resolve) => {
       release = resolve;
+      begun();
     });
-  return { script, release: () => release() };
+  return { script, atWork, release: () => release() };
 }
 
 const nothing: AgiScript = async () => {};
@@ -54,7 +59,8 @@ describe('a session', () => {
   });
 
   it('is closed although Asterisk does not close its side', async () => {
-    const { server, port } = await started({ test: nothing }, { limits: { closeTimeoutMs: 30 } });
+    // Long enough for a look every 50 ms to see the session.
+    const { server, port } = await started({ test: nothing }, { limits: { closeTimeoutMs: 500 } });
     const asterisk = await FakeAsterisk.connect(port, { closes: false });
     onTestFinished(() => asterisk.reset());
     asterisk.send(environment());
@@ -122,9 +128,9 @@ describe('a failure', () => {
 
   it('is a call above the number of sessions', async () => {
     const hold = held();
-    const { server, port, logged } = await started({ test: hold.script }, { maxSessions: 1 });
+    const { port, logged } = await started({ test: hold.script }, { maxSessions: 1 });
     const first = await FakeAsterisk.call(port);
-    await vi.waitFor(() => expect(server.sessions).toBe(1));
+    await hold.atWork;
     const second = await FakeAsterisk.call(port);
     await second.closed;
     expect(second.lines).toEqual(['failure']);
@@ -204,7 +210,8 @@ describe('a server', () => {
     const hold = held();
     const { server, port, logged } = await started({ test: hold.script });
     await FakeAsterisk.call(port);
-    await vi.waitFor(() => expect(server.sessions).toBe(1));
+    // A session is there before its script: Asterisk's side is read first.
+    await hold.atWork;
     await server.stop(0);
     expect(logged('error')).toEqual(['agi scripts go on after their calls were closed']);
     hold.release();
