@@ -10,8 +10,8 @@ export interface Ending {
   callId: string;
   /** The archive's `Status:`; null when Asterisk never wrote it, or there is no archived file. */
   archiveStatus: ArchiveStatus | null;
-  /** Decides where nothing needs to be concluded: the file was lost or taken back, or could not be written. */
-  as?: 'lost' | 'cancelled' | 'failed';
+  /** Decides where nothing needs to be concluded: the file was lost or taken back. */
+  as?: 'lost' | 'cancelled';
   /** What the hangup handler left in a file; without it, what FastAGI `/hangup` was told counts. */
   report?: HangupReport;
   /** The hangup handler may be at work yet: without its report the attempt is left open this time. */
@@ -21,7 +21,6 @@ export interface Ending {
 /** An attempt that `finishAttempts` ended just now. */
 export interface FinishedAttempt {
   callId: string;
-  campaignId: string;
   disposition: Disposition;
   contactState: string;
 }
@@ -82,7 +81,6 @@ export async function finishAttempts(
   written.catch(() => {});
   const ended = decisions.map((d) => ({
     callId: `${d.attempt.tenant_id}.${d.attempt.id}`,
-    campaignId: d.attempt.campaign_id,
     disposition: d.disposition,
     contactState: d.contactState,
   }));

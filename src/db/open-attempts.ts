@@ -6,7 +6,6 @@ import { waitForTurn } from './turn.js';
 /** An attempt that has not ended, with what its call needs once it is answered. */
 export interface OpenAttempt {
   callId: string;
-  claimedAt: Date;
   sawAnswer: boolean;
   /** When the hangup handler reported; null when it has not. */
   hangupAt: Date | null;
@@ -17,13 +16,12 @@ export interface OpenAttempt {
 interface OpenAttemptRow {
   tenant_id: string;
   id: string;
-  claimed_at: Date;
   answered_at: Date | null;
   hangup_at: Date | null;
   sha256: string;
 }
 
-const OPEN_ATTEMPTS = `SELECT a.tenant_id, a.id, a.claimed_at, a.answered_at, a.hangup_at, m.sha256 FROM attempts a
+const OPEN_ATTEMPTS = `SELECT a.tenant_id, a.id, a.answered_at, a.hangup_at, m.sha256 FROM attempts a
   JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
   JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
   WHERE a.state = 'open' AND a.node = $1`;
@@ -49,7 +47,6 @@ export async function findOpenAttempt(db: Db, node: string, callId: string): Pro
 function fromRow(row: OpenAttemptRow): OpenAttempt {
   return {
     callId: callIdOf(row.tenant_id, row.id),
-    claimedAt: row.claimed_at,
     sawAnswer: row.answered_at !== null,
     hangupAt: row.hangup_at,
     sha256: row.sha256,

@@ -59,7 +59,7 @@ export async function takeTurn(
     const failed = place(spool, staged.map(fileNameOf));
     finished(ended);
     if (failed.length > 0) await takeBack(failed, options);
-    return { placed: staged.length - failed.length, wakeInMs: claim.wakeInMs };
+    return { wakeInMs: claim.wakeInMs };
   } finally {
     for (const callId of staged) inFlight.delete(callId);
   }

@@ -2,7 +2,6 @@ import type { Logger } from '../log.js';
 
 /** What one pass of the scheduler came to. */
 export interface Pass {
-  placed: number;
   /** Milliseconds until the next pass may find something; null when only a wake or the sweep can tell. */
   wakeInMs: number | null;
 }

@@ -4,15 +4,16 @@ import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.js';
 import { type AsteriskInstance, startAsterisk } from '../../src/lab/asterisk.js';
 import { until } from '../../src/lab/condition.js';
 import { confinedCommand } from '../../src/lab/confine.js';
 import { type FarEnd, startFarEnd } from '../../src/lab/far-end.js';
 import { maxConcurrent } from '../../src/lab/far-end-log.js';
-import { canHaveAsterisk, ensureAsterisk, type Image } from '../../src/lab/image.js';
+import { ensureAsterisk, type Image } from '../../src/lab/image.js';
 import { freePort } from '../../src/lab/ports.js';
+import { describeOnAsterisk } from '../support/line.js';
 
 let image: Image;
 let dir: string;
@@ -51,7 +52,7 @@ allow=ulaw
 outbound_auth=secret
 `;
 
-describe.skipIf(canHaveAsterisk() !== null)('a real Asterisk and its far end', () => {
+describeOnAsterisk('a real Asterisk and its far end', () => {
   beforeAll(async () => {
     const { cacheDir } = loadConfig(process.env);
     const prefer = process.env.TEST_ASTERISK === '16' ? '16' : '22';

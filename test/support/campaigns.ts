@@ -1,4 +1,5 @@
 import type { RetryRules } from '../../src/calls/retry.js';
+import { CONTACT_STATES } from '../../src/calls/states.js';
 import type { Pool } from '../../src/db/pool.js';
 import { newId } from '../../src/ids.js';
 import { until } from '../../src/lab/condition.js';
@@ -130,25 +131,12 @@ export async function countersOf(
   pool: Pool,
   campaignId: string,
 ): Promise<{ kept: Record<string, number>; counted: Record<string, number> }> {
-  const states = [
-    'pending',
-    'calling',
-    'retrying',
-    'answered',
-    'busy',
-    'no_answer',
-    'failed',
-    'invalid',
-    'suppressed',
-    'cancelled',
-    'expired',
-  ];
   const { rows: kept } = await pool.query(
-    `SELECT ${states.join(', ')}, attempts FROM campaigns WHERE id = $1`,
+    `SELECT ${CONTACT_STATES.join(', ')}, attempts FROM campaigns WHERE id = $1`,
     [campaignId],
   );
   const { rows: counted } = await pool.query(
-    `SELECT ${states.map((s) => `count(*) FILTER (WHERE state = '${s}') AS ${s}`).join(', ')},
+    `SELECT ${CONTACT_STATES.map((s) => `count(*) FILTER (WHERE state = '${s}') AS ${s}`).join(', ')},
         coalesce(sum(attempts), 0)::bigint AS attempts
       FROM contacts WHERE campaign_id = $1`,
     [campaignId],
