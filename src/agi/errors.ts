@@ -1,12 +1,12 @@
 /** The call has ended: thrown by every command after a hangup, a 511, or the end of the connection. */
 export class HangupError extends Error {
-  /** If a file was playing when the call ended: how much of it had been played, in samples as in `Reply.endpos`. */
-  readonly endpos: number | null;
+  /** If a file was playing when the call ended: how many milliseconds of it had been played. */
+  readonly playedMs: number | null;
 
-  constructor(message = 'the call has ended', endpos: number | null = null) {
+  constructor(message = 'the call has ended', playedMs: number | null = null) {
     super(message);
     this.name = 'HangupError';
-    this.endpos = endpos;
+    this.playedMs = playedMs;
   }
 }
 

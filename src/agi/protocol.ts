@@ -125,7 +125,10 @@ export type Reply = {
   result: string;
   /** What stands in parentheses. */
   value: string | null;
-  /** Samples of the file played, counted from its start: 8,000 a second for telephone-band audio. */
+  /**
+   * How far a file had been played from its start: of CONTROL STREAM FILE in milliseconds, -1 when it ended or could not
+   * be opened; of STREAM FILE in samples, 8,000 a second for telephone-band audio.
+   */
   endpos: number | null;
   /** All that follows the code. */
   text: string;
@@ -140,7 +143,7 @@ export function parseReply(text: string): Reply | undefined {
   if (!parts) return undefined;
   const rest = parts[2] ?? '';
   const result = RESULT.exec(rest);
-  const endpos = / endpos=(\d+)/.exec(result?.[3] ?? '');
+  const endpos = / endpos=(-?\d+)/.exec(result?.[3] ?? '');
   return {
     code: Number(parts[1]),
     result: result?.[1] ?? '',

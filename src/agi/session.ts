@@ -9,6 +9,9 @@ export type { AgiRequest } from './protocol.js';
 /** `timeoutMs`: how long Asterisk may take over this command; after it the session is over. */
 export type CommandOptions = { timeoutMs?: number };
 
+/** Milliseconds to skip and the keys to skip forward, rewind and pause: without them # and * would; no phone has an x. */
+const NO_CONTROLS = ['1000', 'x', 'x', 'x'];
+
 /**
  * A call as a script sees it.
  *
@@ -58,22 +61,23 @@ export class AgiSession {
 
   /**
    * Plays a sound file (`name` without its extension) until its end or until one of `escapeDigits` is pressed.
-   * `digit` is that key, null if it was played to its end. `endpos` is where it ended in samples from the file's start:
-   * 8,000 are one second of telephone-band audio.
-   * @throws HangupError, with `endpos` if the call ended while it played; AgiCommandError (code 200) if the file cannot
-   * be played: missing (`result=-1`, `result=0 endpos=0` in old versions), unreadable or empty
+   * `digit` is that key and `playedMs` how many milliseconds of the file had been played; both are null if it was played
+   * to its end, which is also what Asterisk says of an empty file.
+   *
+   * By CONTROL STREAM FILE, because Asterisk breaks STREAM FILE off when the connection ends: this way whoever is
+   * listening when Campanile stops or dies hears the message to its end.
+   * @throws HangupError, with `playedMs` if the call ended while it played; AgiCommandError (code 200) if the file cannot
+   * be opened
    */
-  streamFile(
+  play(
     name: string,
     escapeDigits = '',
     options: CommandOptions = {},
-  ): Promise<{ digit: string | null; endpos: number }> {
+  ): Promise<{ digit: string | null; playedMs: number | null }> {
     return this.#quietly(async () => {
-      const reply = await this.#command('STREAM FILE', [name, escapeDigits], options);
-      const endpos = reply.endpos ?? 0;
-      const digit = await this.#digit('STREAM FILE', reply);
-      if (digit === null && endpos === 0) throw new AgiCommandError('STREAM FILE', reply.code, reply.text);
-      return { digit, endpos };
+      const reply = await this.#command('CONTROL STREAM FILE', [name, escapeDigits, ...NO_CONTROLS], options);
+      const digit = await this.#digit('CONTROL STREAM FILE', reply);
+      return { digit, playedMs: digit === null ? null : reply.endpos };
     });
   }
 

@@ -7,6 +7,7 @@ export interface DueCampaign {
   trunk_id: string;
   message_id: string;
   sha256: string;
+  seconds: number;
   template: string;
   pbx_trunk: string;
   caller_id: string | null;
@@ -74,7 +75,7 @@ export async function findDueCampaigns(
 ): Promise<DueCampaign[]> {
   const { rows } = await tx.query<DueCampaign>({
     name: 'find-due-campaigns',
-    text: `SELECT p.tenant_id, p.id AS campaign_id, p.trunk_id, p.message_id, m.sha256, tr.template, tr.pbx_trunk,
+    text: `SELECT p.tenant_id, p.id AS campaign_id, p.trunk_id, p.message_id, m.sha256, m.seconds, tr.template, tr.pbx_trunk,
         p.caller_id, p.ring_seconds, p.weight,
         p.ports AS campaign_ports, p.calls_per_second AS campaign_rate,
         t.ports AS tenant_ports, t.calls_per_second AS tenant_rate,

@@ -11,6 +11,8 @@ export interface OpenAttempt {
   hangupAt: Date | null;
   /** Hex SHA-256 of the campaign's audio. */
   sha256: string;
+  /** The audio's length. */
+  seconds: number;
 }
 
 interface OpenAttemptRow {
@@ -19,9 +21,10 @@ interface OpenAttemptRow {
   answered_at: Date | null;
   hangup_at: Date | null;
   sha256: string;
+  seconds: number;
 }
 
-const OPEN_ATTEMPTS = `SELECT a.tenant_id, a.id, a.answered_at, a.hangup_at, m.sha256 FROM attempts a
+const OPEN_ATTEMPTS = `SELECT a.tenant_id, a.id, a.answered_at, a.hangup_at, m.sha256, m.seconds FROM attempts a
   JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
   JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
   WHERE a.state = 'open' AND a.node = $1`;
@@ -50,6 +53,7 @@ function fromRow(row: OpenAttemptRow): OpenAttempt {
     sawAnswer: row.answered_at !== null,
     hangupAt: row.hangup_at,
     sha256: row.sha256,
+    seconds: row.seconds,
   };
 }
 

@@ -44,7 +44,7 @@ export function createTestCall(spool: Spool, soundsDir: string): TestCall {
   const answered = ours(async (session) => {
     heard.answeredAfterMs = performance.now() - placedAt;
     if (heard.writeError !== null) return;
-    await session.streamFile(sound).then(
+    await session.play(sound).then(
       () => {
         heard.played = true;
       },

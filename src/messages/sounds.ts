@@ -7,7 +7,7 @@ import { CampanileError } from '../errors.js';
 
 /** The audio of campaigns as files that Asterisk plays, named by the hash of what is in them. */
 export interface Sounds {
-  /** The path of a message's sound without its extension, as STREAM FILE takes it. The file need not be there. */
+  /** The path of a message's sound without its extension, as Asterisk takes it. The file need not be there. */
   pathOf(sha256: string): string;
   /** Makes sure a message's sound is on this node. Throws a CampanileError when it is not to be had. */
   ensure(tenantId: string, messageId: string, sha256: string): Promise<void>;

@@ -85,7 +85,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
     const notes = createCallNotes(pool, node.name);
     const soundOf = async (callId: string) => {
       const call = await openCalls.find(callId);
-      return call && sounds.pathOf(call.sha256);
+      return call && { path: sounds.pathOf(call.sha256), seconds: call.seconds };
     };
     const agi = createAgiServer({
       ...config.agiListen,

@@ -6,6 +6,8 @@ export interface OpenCall {
   callId: string;
   /** Hex SHA-256 of the campaign's audio. */
   sha256: string;
+  /** Its length. */
+  seconds: number;
 }
 
 /** The calls that this node has open, at hand so that nobody who answers waits for a query. */
@@ -24,7 +26,7 @@ export function createOpenCalls(db: Db, node: string): OpenCalls {
   const calls = new Map<string, OpenCall>();
   let tellNone: () => void = () => {};
   const add = (some: readonly OpenCall[]) => {
-    for (const { callId, sha256 } of some) calls.set(callId, { callId, sha256 });
+    for (const { callId, sha256, seconds } of some) calls.set(callId, { callId, sha256, seconds });
   };
   return {
     add,

@@ -19,17 +19,17 @@ interface Command {
 const COMMANDS: Readonly<Record<string, Command>> = {
   ANSWER: { dead: false, takes: [0, 0], usage: 'ANSWER', run: () => ok(0) },
   'CHANNEL STATUS': { dead: false, takes: [0, 1], usage: 'CHANNEL STATUS [CHANNELNAME]', run: () => ok(6) },
+  'CONTROL STREAM FILE': {
+    dead: false,
+    takes: [2, 7],
+    usage: 'CONTROL STREAM FILE FILENAME ESCAPE_DIGITS [SKIPMS] [FFCHAR] [REWCHR] [PAUSECHR] [OFFSETMS]',
+    run: controlStreamFile,
+  },
   EXEC: { dead: true, takes: [1, 99], usage: 'EXEC APPLICATION OPTIONS', run: execute },
   'GET VARIABLE': { dead: true, takes: [1, 1], usage: 'GET VARIABLE VARIABLENAME', run: getVariable },
   HANGUP: { dead: false, takes: [0, 1], usage: 'HANGUP [CHANNELNAME]', run: hangUp },
   NOOP: { dead: true, takes: [0, 99], usage: 'NOOP', run: () => ok(0) },
   'SET VARIABLE': { dead: true, takes: [2, 2], usage: 'SET VARIABLE VARIABLENAME VALUE', run: setVariable },
-  'STREAM FILE': {
-    dead: false,
-    takes: [2, 3],
-    usage: 'STREAM FILE FILENAME ESCAPE_DIGITS [SAMPLE OFFSET]',
-    run: streamFile,
-  },
   VERBOSE: { dead: true, takes: [1, 2], usage: 'VERBOSE MESSAGE LEVEL', run: () => ok(1) },
   'WAIT FOR DIGIT': { dead: false, takes: [1, 1], usage: 'WAIT FOR DIGIT TIMEOUT', run: waitForDigit },
 };
@@ -99,18 +99,16 @@ function hangUp(channel: Channel): AgiReply {
   return ok(1);
 }
 
-async function streamFile(channel: Channel, args: readonly string[]): Promise<AgiReply> {
-  const [name, keys, offset = '0'] = args;
+/** Goes on when FastAGI says something new, or is gone. The keys that control are those no phone has. */
+async function controlStreamFile(channel: Channel, [name, keys]: readonly string[]): Promise<AgiReply> {
   const sound = soundOf(name!);
-  const from = Math.max(0, Number.parseInt(offset, 10) || 0);
-  if (!sound) return { text: `200 result=-1 endpos=${from}`, failed: true };
+  if (!sound) return { text: '200 result=-1 endpos=-1', failed: true };
   const began = channel.now();
-  const waited = await channel.wait((Math.max(0, sound.samples - from) / sound.rate) * 1000, keys);
-  const played = from + Math.round(((channel.now() - began) / 1000) * sound.rate);
-  const endpos = waited.by === 'time' ? sound.samples : Math.min(sound.samples, played);
-  if (waited.by === 'command') return { text: null };
-  if (waited.by === 'hangup') return { text: `200 result=-1 endpos=${endpos}`, failed: true };
-  return { text: `200 result=${waited.by === 'key' ? waited.key.charCodeAt(0) : 0} endpos=${endpos}` };
+  const waited = await channel.wait((sound.samples / sound.rate) * 1000, keys, false);
+  const played = Math.round(channel.now() - began);
+  if (waited.by === 'hangup') return { text: `200 result=-1 endpos=${played}`, failed: true };
+  if (waited.by === 'key') return { text: `200 result=${waited.key.charCodeAt(0)} endpos=${played}` };
+  return { text: '200 result=0 endpos=-1' };
 }
 
 async function waitForDigit(channel: Channel, [timeout]: readonly string[]): Promise<AgiReply> {

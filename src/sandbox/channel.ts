@@ -23,7 +23,7 @@ export class Channel {
   /** Hears of the end of the call. */
   onHangup: (() => void) | null = null;
   readonly #time: Timeline;
-  #waiter: { keys: string; end: (waited: Waited) => void } | null = null;
+  #waiter: { keys: string; interruptible: boolean; end: (waited: Waited) => void } | null = null;
 
   constructor(options: {
     name: string;
@@ -44,8 +44,11 @@ export class Channel {
     return this.#time.now();
   }
 
-  /** Waits `ms` milliseconds, or less when one of `keys` is pressed, the call ends or `interrupt` is called. */
-  wait(ms: number, keys = ''): Promise<Waited> {
+  /**
+   * Waits `ms` milliseconds, or less when one of `keys` is pressed, the call ends or, if it is interruptible, `interrupt`
+   * is called.
+   */
+  wait(ms: number, keys = '', interruptible = true): Promise<Waited> {
     if (this.hungUp) return Promise.resolve({ by: 'hangup' });
     return new Promise((resolve) => {
       const cancel = this.#time.after(ms, () => this.#endWait({ by: 'time' }));
@@ -53,7 +56,7 @@ export class Channel {
         cancel();
         resolve(waited);
       };
-      this.#waiter = { keys, end };
+      this.#waiter = { keys, interruptible, end };
       this.#time.hurry();
     });
   }
@@ -75,7 +78,7 @@ export class Channel {
 
   /** Ends the wait under way because FastAGI has something new to say. */
   interrupt(): void {
-    this.#endWait({ by: 'command' });
+    if (this.#waiter?.interruptible) this.#endWait({ by: 'command' });
   }
 
   hangUp(source: string): void {

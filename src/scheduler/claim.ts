@@ -26,6 +26,8 @@ export interface ClaimedCall {
   tenantId: string;
   messageId: string;
   sha256: string;
+  /** Its length. */
+  seconds: number;
 }
 
 export interface Claim {
@@ -206,6 +208,7 @@ function callsOf(taken: TakenContact[], due: DueCampaign[]): ClaimedCall[] {
       tenantId: d.tenant_id,
       messageId: d.message_id,
       sha256: d.sha256,
+      seconds: d.seconds,
     };
   });
 }

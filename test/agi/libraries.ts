@@ -9,7 +9,7 @@ import { memoryLog } from './fake-asterisk.js';
 /** A call as a script of either library sees it. */
 export type Call = {
   variables: Record<string, string>;
-  streamFile(name: string, digits: string): Promise<{ digit: string | null; endpos: number }>;
+  play(name: string, digits: string): Promise<{ digit: string | null; playedMs: number | null }>;
   setVariable(name: string, value: string): Promise<unknown>;
   onHangup(listener: () => void): void;
 };
@@ -38,7 +38,7 @@ export const ours: Library = {
             session.onHangup(resolve);
             script({
               variables: session.request.variables,
-              streamFile: (name, digits) => begun(session.streamFile(name, digits)),
+              play: (name, digits) => begun(session.play(name, digits)),
               setVariable: (name, value) => begun(session.setVariable(name, value)),
               onHangup: (listener) => session.onHangup(listener),
             });
@@ -63,9 +63,9 @@ export const bare: Library = {
       context.onEvent('variables').then((variables) =>
         script({
           variables: variables as Record<string, string>,
-          async streamFile(name, digits) {
+          async play(name, digits) {
             const { result } = await context.streamFile(name, digits);
-            return { digit: String.fromCharCode(Number(result)), endpos: Number.NaN };
+            return { digit: String.fromCharCode(Number(result)), playedMs: Number.NaN };
           },
           setVariable: (name, value) => context.setVariable(name, value),
           onHangup: (listener) => void context.onEvent('hangup').then(listener),

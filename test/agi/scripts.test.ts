@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createCallNotes } from '../../src/agi/notes.js';
 import { createAdmission } from '../../src/agi/scripts/admission.js';
@@ -41,7 +42,7 @@ beforeEach(async () => {
   const notes = createCallNotes(database.pool, 'a');
   const soundOf = async (id: string) => {
     const call = await openCalls.find(id);
-    return call && `/sounds/${call.sha256}`;
+    return call && { path: `/sounds/${call.sha256}`, seconds: call.seconds };
   };
   server = createAgiServer({
     port: 0,
@@ -64,21 +65,30 @@ const request = (script: string, ...more: string[]) => ({
 describe('/answered', () => {
   it("plays the campaign's message with every key able to end it, and writes down what was heard and pressed", async () => {
     const asterisk = await FakeAsterisk.call(port, request('answered'));
-    expect(await asterisk.answer('200 result=53 endpos=12000')).toBe(
-      `STREAM FILE "/sounds/${'ab'.repeat(32)}" "0123456789*#"`,
+    expect(await asterisk.answer('200 result=53 endpos=4')).toBe(
+      `CONTROL STREAM FILE "/sounds/${'ab'.repeat(32)}" "0123456789*#" "1000" "x" "x" "x"`,
     );
     await asterisk.closed;
-    expect(await attempt()).toMatchObject({ answered_at: expect.any(Date), heard_seconds: 1.5, key: '5' });
+    expect(await attempt()).toMatchObject({ answered_at: expect.any(Date), heard_seconds: 0.004, key: '5' });
+  });
+
+  it('writes down the length of a message that was heard to its end', async () => {
+    await database.pool.query('UPDATE messages SET seconds = 0.005');
+    const asterisk = await FakeAsterisk.call(port, request('answered'));
+    await asterisk.answer('200 result=0 endpos=-1');
+    await asterisk.closed;
+    expect(await attempt()).toMatchObject({ heard_seconds: 0.005, key: null });
   });
 
   it('writes down how much was heard by somebody who hung up in the message', async () => {
     const asterisk = await FakeAsterisk.call(port, request('answered'));
     await asterisk.next();
-    asterisk.send('HANGUP\n200 result=-1 endpos=4\n');
+    await delay(10);
+    asterisk.send('HANGUP\n200 result=-1 endpos=1\n');
     await asterisk.closed;
     expect(await attempt()).toMatchObject({
       answered_at: expect.any(Date),
-      heard_seconds: 0.0005,
+      heard_seconds: 0.001,
       key: null,
     });
   });

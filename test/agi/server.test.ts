@@ -97,14 +97,14 @@ describe('a failure', () => {
 
   it('that is only a hangup is no fault', async () => {
     const { server, port, logged } = await started({
-      test: async (session) => void (await session.streamFile('x')),
+      test: async (session) => void (await session.play('x')),
     });
     const asterisk = await FakeAsterisk.call(port);
     await asterisk.next();
     asterisk.send('200 result=-1 endpos=9\nHANGUP\n');
     await asterisk.closed;
     await vi.waitFor(() => expect(server.sessions).toBe(0));
-    expect(asterisk.lines).toEqual(['STREAM FILE "x" ""']);
+    expect(asterisk.lines).toEqual([expect.stringContaining('STREAM FILE "x"')]);
     expect(logged('debug')).toEqual(['agi script ended by hangup']);
     expect(logged('error')).toEqual([]);
   });
@@ -195,7 +195,7 @@ describe('a server', () => {
     const seen: unknown[] = [];
     const { server, port } = await started({
       test: async (session) => {
-        await session.streamFile('x').catch((error) => seen.push(error));
+        await session.play('x').catch((error) => seen.push(error));
       },
     });
     const asterisk = await FakeAsterisk.call(port);

@@ -72,54 +72,53 @@ describe('a session', () => {
 
   it('sends no command before the one ahead of it is answered', async () => {
     const { asterisk, outcome } = await during((session) =>
-      Promise.all([session.streamFile('a'), session.streamFile('b')]),
+      Promise.all([session.play('a'), session.play('b', '5*#')]),
     );
     await asterisk.next();
     asterisk.send('100 result=0 Trying...\n200 result=0 end');
-    asterisk.send('pos=8000\n');
-    expect(await asterisk.answer('200 result=0 endpos=16000')).toBe('STREAM FILE "b" ""');
+    asterisk.send('pos=-1\n');
+    expect(await asterisk.answer('200 result=53 endpos=1220')).toBe(
+      'CONTROL STREAM FILE "b" "5*#" "1000" "x" "x" "x"',
+    );
     expect(await outcome).toEqual([
-      { digit: null, endpos: 8_000 },
-      { digit: null, endpos: 16_000 },
+      { digit: null, playedMs: null },
+      { digit: '5', playedMs: 1_220 },
     ]);
   });
 });
 
 describe('a file', () => {
-  it.each(['200 result=-1 endpos=0', '200 result=0 endpos=0'])(
-    'that %s tells of cannot be played',
-    async (reply) => {
-      const { asterisk, outcome } = await during((session) => session.streamFile('missing'));
-      await asterisk.answer(reply);
-      if (reply.includes('-1')) expect(await asterisk.answer('200 result=6')).toBe('CHANNEL STATUS');
-      await expect(outcome).rejects.toThrow(AgiCommandError);
-      await expect(outcome).rejects.toMatchObject({
-        code: 200,
-        message: expect.stringContaining('STREAM FILE: 200'),
-      });
-    },
-  );
+  it('that cannot be opened is a refusal, not a hangup', async () => {
+    const { asterisk, outcome } = await during((session) => session.play('missing'));
+    await asterisk.answer('200 result=-1 endpos=-1');
+    expect(await asterisk.answer('200 result=6')).toBe('CHANNEL STATUS');
+    await expect(outcome).rejects.toThrow(AgiCommandError);
+    await expect(outcome).rejects.toMatchObject({
+      code: 200,
+      message: expect.stringContaining('STREAM FILE: 200'),
+    });
+  });
 
   it('during which the call ends tells how much of it was played, when HANGUP comes with the reply', async () => {
-    const { asterisk, outcome } = await during((session) => session.streamFile('hello'));
+    const { asterisk, outcome } = await during((session) => session.play('hello'));
     await asterisk.answer(`${HUNG_UP}\nHANGUP`);
     await expect(outcome).rejects.toThrow(HangupError);
-    await expect(outcome).rejects.toMatchObject({ endpos: 4_000 });
+    await expect(outcome).rejects.toMatchObject({ playedMs: 4_000 });
   });
 
   it.each(['HANGUP\n200 result=0', '511 Command Not Permitted on a dead channel or intercept routine'])(
     'during which the call ends tells so, when the next thing that comes is %j',
     async (later) => {
-      const { asterisk, outcome } = await during((session) => session.streamFile('hello'));
+      const { asterisk, outcome } = await during((session) => session.play('hello'));
       await asterisk.answer(HUNG_UP);
       expect(await asterisk.answer(later)).toBe('CHANNEL STATUS');
       await expect(outcome).rejects.toThrow(HangupError);
-      await expect(outcome).rejects.toMatchObject({ endpos: 4_000 });
+      await expect(outcome).rejects.toMatchObject({ playedMs: 4_000 });
     },
   );
 
   it('during which the connection ends is a hangup', async () => {
-    const { asterisk, outcome } = await during((session) => session.streamFile('hello'));
+    const { asterisk, outcome } = await during((session) => session.play('hello'));
     await asterisk.answer(HUNG_UP);
     asterisk.close();
     await expect(outcome).rejects.toThrow(HangupError);
@@ -171,16 +170,16 @@ describe('errors', () => {
 describe('after a hangup', () => {
   it('every command throws HangupError, those that wait at once; hangup() is content', async () => {
     const { asterisk, outcome } = await during(async (session) => {
-      const playing = session.streamFile('a');
+      const playing = session.play('a');
       const waiting = session.verbose('b').catch((error: Error) => error.name);
-      const results = [await waiting, await playing.then(({ endpos }) => endpos), session.hungUp];
+      const results = [await waiting, await playing.then(({ playedMs }) => playedMs), session.hungUp];
       await session.hangup();
       return [...results, await session.getVariable('X').catch((error: Error) => error.name)];
     });
     await asterisk.next();
     asterisk.hangUp();
-    asterisk.send('200 result=0 endpos=800\n');
-    expect(await outcome).toEqual(['HangupError', 800, true, 'HangupError']);
+    asterisk.send('200 result=0 endpos=-1\n');
+    expect(await outcome).toEqual(['HangupError', null, true, 'HangupError']);
   });
 
   it('signal and listeners fire once, those registered late too, those taken away not', async () => {

@@ -188,6 +188,34 @@ describeOnAsterisk('what is up when something stops', () => {
     expect(busy.map((c) => [c.state, c.attempts])).toEqual(Array(20).fill(['busy', 2]));
   });
 
+  it.each(['SIGTERM', 'kill -9'])('lets the message be heard to its end after %s', async (how) => {
+    const campaign = await insertCampaign({ 200: 3 });
+    const listen = { host: '127.0.0.1', port: await freePort('tcp') };
+    const program = await startProgram({ ...line.config, listen });
+    running.push(program);
+    const answered = async () =>
+      (await callsOf(campaign.callerId)).filter((call) => call.answeredAt !== null);
+    await expect.poll(async () => (await answered()).length, { timeout: 20_000, interval: 10 }).toBe(3);
+    const noted = `SELECT FROM attempts WHERE campaign_id = $1 AND answered_at IS NOT NULL`;
+    await expect
+      .poll(async () => (await line.database.pool.query(noted, [campaign.id])).rowCount, { interval: 10 })
+      .toBe(3);
+    // The grace of a second ends within the message of three.
+    await (how === 'SIGTERM' ? program.stop() : program.kill());
+    expect((await answered()).filter((call) => call.endedAt !== null)).toEqual([]);
+    await untilAllArchived();
+    for (const call of await answered()) {
+      expect(talked(call)).toBeGreaterThan(MESSAGE_SECONDS - 0.1);
+      // And no fallback prompt behind it.
+      expect(talked(call)).toBeLessThan(MESSAGE_SECONDS + 0.5);
+    }
+
+    await start();
+    await untilCompleted(line.database.pool, [campaign.id], 30);
+    await expectAsTheirCodesSay(campaign.id);
+    await expectInOrder(campaign);
+  });
+
   it('takes calls that Asterisk died in for answered or lost, and calls nobody twice for it', async () => {
     const campaign = await insertCampaign({ 200: 4, 202: 4, 486: 8 }, { ports: 8, retry: { lost: '1s' } });
     await start();

@@ -67,7 +67,12 @@ export class Room {
       port: 0,
       log,
       scripts: {
-        answered: answeredScript({ admission, notes, log, soundOf: async () => this.sound }),
+        answered: answeredScript({
+          admission,
+          notes,
+          log,
+          soundOf: async () => ({ path: this.sound, seconds: 3 }),
+        }),
         hangup: hangupScript({ admission, notes }),
         ...scripts,
       },

@@ -51,12 +51,14 @@ export async function insertTenantFixture(
     ],
   );
   await pool.query(
-    `INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds) VALUES ($1, $2, 'message', $3, $4, 0.5)`,
+    `INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds) VALUES ($1, $2, 'message', $3, $4, $5)`,
     [
       fixture.tenantId,
       fixture.messageId,
       options.sha256 ?? '0'.repeat(64),
       options.audio ?? Buffer.from('audio'),
+      // Behind 44 bytes of header there are 16,000 a second.
+      options.audio ? (options.audio.length - 44) / 16_000 : 0.5,
     ],
   );
   return fixture;

@@ -6,15 +6,19 @@ import type { AgiScript } from '../server.js';
 import type { AgiSession } from '../session.js';
 import type { Admission } from './admission.js';
 
-/** Samples a second of what campaigns play: `endpos` counts in them. */
-const SAMPLE_RATE = 8000;
 const KEYS = '0123456789*#';
+
+/** A sound file, without its extension, and its length. */
+export interface Sound {
+  path: string;
+  seconds: number;
+}
 
 export interface AnsweredOptions {
   admission: Admission;
   notes: CallNotes;
-  /** The sound file of a call that is open on this node, without extension; null when there is no such call. */
-  soundOf(callId: string): Promise<string | null>;
+  /** What a call that is open on this node plays; null when there is no such call. */
+  soundOf(callId: string): Promise<Sound | null>;
   log: Logger;
 }
 
@@ -36,21 +40,25 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
     });
     const heard = await play(session, sound);
     // Not after the first: when the callee hangs up, the report of that is on its way already.
-    const written = notes.write({ callId, heardSeconds: heard.endpos / SAMPLE_RATE, key: heard.digit });
+    const written = notes.write({ callId, heardSeconds: heard.seconds, key: heard.key });
     await Promise.all([noted, written]);
   };
 }
 
-async function play(session: AgiSession, sound: string): Promise<{ digit: string | null; endpos: number }> {
+async function play(
+  session: AgiSession,
+  { path, seconds }: Sound,
+): Promise<{ key: string | null; seconds: number }> {
   const started = performance.now();
   try {
-    return await session.streamFile(sound, KEYS);
+    const { digit, playedMs } = await session.play(path, KEYS);
+    return { key: digit, seconds: playedMs === null ? seconds : playedMs / 1000 };
   } catch (error) {
     if (error instanceof HangupError) {
       // When the call ends while a frame is being written, Asterisk gives the length of the whole file.
-      const atMost = Math.round(((performance.now() - started) / 1000) * SAMPLE_RATE);
-      return { digit: null, endpos: Math.min(error.endpos ?? 0, atMost) };
+      const atMost = performance.now() - started;
+      return { key: null, seconds: Math.min(error.playedMs ?? 0, atMost) / 1000 };
     }
-    throw new Error(`cannot play ${sound}: ${messageOf(error)}`, { cause: error });
+    throw new Error(`cannot play ${path}: ${messageOf(error)}`, { cause: error });
   }
 }
