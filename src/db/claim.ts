@@ -83,10 +83,10 @@ export async function findDueCampaigns(
         pt.ports AS pbx_trunk_ports, pt.calls_per_second AS pbx_trunk_rate,
         (SELECT count(*)::integer FROM (SELECT FROM contacts c
           WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id AND c.state = 'retrying'
-            AND c.due_at <= statement_timestamp() LIMIT $1) AS r)
+            AND c.due_at <= statement_timestamp() ORDER BY c.due_at LIMIT $1) AS r)
         + (SELECT count(*)::integer FROM (SELECT FROM contacts c
           WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id AND c.state = 'pending'
-            AND c.due_at <= statement_timestamp() LIMIT $1) AS f) AS due,
+            AND c.due_at <= statement_timestamp() ORDER BY c.due_at LIMIT $1) AS f) AS due,
         (SELECT (extract(epoch FROM min(n.due_at) - statement_timestamp()) * 1000)::double precision FROM (
           (SELECT c.due_at FROM contacts c WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id
             AND c.state = 'retrying' AND c.due_at > statement_timestamp() ORDER BY c.due_at LIMIT 1)

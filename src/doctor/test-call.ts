@@ -85,7 +85,7 @@ export function createTestCall(spool: Spool, soundsDir: string): TestCall {
     },
     async clean() {
       const places = [spool.staging, spool.outgoing, spool.done].map((directory) => join(directory, file));
-      const all = [...places, join(spool.reports, id), `${sound}.wav`];
+      const all = [...places, reportsOf(spool, id), `${sound}.wav`];
       for (const path of all) await rm(path, { force: true });
     },
   };
@@ -104,9 +104,14 @@ function render(id: string, token: string, url: string, spool: Spool): string {
     { key: 'Set', value: `__CAMPANILE_CALL=${id}` },
     { key: 'Set', value: `__CAMPANILE_TOKEN=${token}` },
     { key: 'Set', value: `__CAMPANILE_AGI=${url}` },
-    { key: 'Set', value: `__CAMPANILE_REPORTS=${spool.reports}` },
+    { key: 'Set', value: `__CAMPANILE_REPORTS=${reportsOf(spool, id)}` },
     { key: 'Set', value: 'CHANNEL(hangup_handler_push)=campanile-hangup,s,1' },
   ]);
+}
+
+/** A file of its own that the hangup handler may report in: nobody else reads or removes it. */
+function reportsOf(spool: Spool, id: string): string {
+  return join(spool.reports, id);
 }
 
 /** As a campaign's message would be laid down: src/messages/sounds.ts. */

@@ -1,13 +1,12 @@
 import type { Ending } from '../db/finish.js';
 import type { Logger } from '../log.js';
-import type { Spool } from '../spool/directories.js';
-import { readReports, removeReports } from '../spool/reports.js';
+import type { Reports } from '../spool/reports.js';
 import type { OpenCalls } from './open-calls.js';
 import type { Turns } from './turns.js';
 
 export interface FinishingOptions {
   turns: Turns;
-  spool: Spool;
+  reports: Reports;
   openCalls: OpenCalls;
   log: Logger;
 }
@@ -21,20 +20,17 @@ export async function finishCalls(
   endings: readonly Ending[],
   options: FinishingOptions,
 ): Promise<Set<string>> {
-  const { turns, spool, openCalls, log } = options;
-  const reports = readReports(
-    spool,
-    endings.map((e) => e.callId),
-  );
+  const { turns, reports, openCalls, log } = options;
+  const found = reports.find(endings.map((e) => e.callId));
   const finished = await turns.finish(
     endings.map((ending) => {
-      const report = reports.get(ending.callId);
+      const report = found.get(ending.callId);
       return report ? { ...ending, report } : ending;
     }),
   );
   const ended = new Set(finished.map((f) => f.callId));
   openCalls.remove(endings.filter((e) => !e.reportMayCome || ended.has(e.callId)).map((e) => e.callId));
-  removeReports(spool, [...reports.keys()]);
+  reports.forget([...ended]);
   for (const f of finished) log.debug({ call: f.callId, disposition: f.disposition }, 'call ended');
   return ended;
 }

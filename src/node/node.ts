@@ -18,6 +18,7 @@ import { createSounds } from '../messages/sounds.js';
 import { createShutdown } from '../shutdown.js';
 import { openSpool } from '../spool/directories.js';
 import { createReconciler } from '../spool/reconciler.js';
+import { createReports } from '../spool/reports.js';
 import type { Template } from '../spool/template.js';
 import { createArchiveWatcher } from '../spool/watcher.js';
 import { withdrawCancelledCalls } from './cancel-calls.js';
@@ -66,10 +67,12 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
     const sounds = createSounds(pool, config.soundsDir, config.spoolOwner);
     const openCalls = createOpenCalls(pool, node.name);
     const inFlight = new Set<string>();
+    const reports = createReports(spool);
     const turns = createTurns({
       pool,
       node,
       spool,
+      reports,
       templates,
       tokens,
       sounds,
@@ -78,7 +81,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       inFlight,
       log,
     });
-    const finish = (endings: Ending[]) => finishCalls(endings, { turns, spool, openCalls, log });
+    const finish = (endings: Ending[]) => finishCalls(endings, { turns, reports, openCalls, log });
     const cancel = () => withdrawCancelledCalls({ db: pool, node: node.name, spool, inFlight, finish });
 
     const admission = createAdmission(tokens, log);
@@ -108,6 +111,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
     });
     const reconciler = createReconciler({
       spool,
+      reports,
       log,
       inFlight: (callId) => inFlight.has(callId),
       attempts: {

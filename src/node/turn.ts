@@ -11,6 +11,7 @@ import { type ClaimedCall, claimCalls } from '../scheduler/claim.js';
 import type { Pass } from '../scheduler/scheduler.js';
 import type { Spool } from '../spool/directories.js';
 import { fileNameOf } from '../spool/name.js';
+import type { Reports } from '../spool/reports.js';
 import { renderTemplate, type Template } from '../spool/template.js';
 import { place, stage, unstage } from '../spool/writer.js';
 import type { OpenCalls } from './open-calls.js';
@@ -19,6 +20,7 @@ export interface TurnOptions {
   pool: Pool;
   node: NodeLimits;
   spool: Spool;
+  reports: Reports;
   templates: ReadonlyMap<string, Template>;
   tokens: CallTokens;
   sounds: Sounds;
@@ -74,7 +76,7 @@ async function stageCalls(calls: readonly ClaimedCall[], options: TurnOptions): 
   ]);
 }
 
-function render(call: ClaimedCall, { templates, tokens, agiUrl, spool }: TurnOptions): string {
+function render(call: ClaimedCall, { templates, tokens, agiUrl, reports }: TurnOptions): string {
   // The claim takes only calls whose template is here.
   return renderTemplate(templates.get(call.template)!, {
     number: call.number,
@@ -84,7 +86,7 @@ function render(call: ClaimedCall, { templates, tokens, agiUrl, spool }: TurnOpt
     call: call.callId,
     token: tokens.tokenFor(call.callId),
     agi: agiUrl,
-    reports: spool.reports,
+    reports: reports.currentFile(),
   });
 }
 

@@ -1,5 +1,4 @@
 import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { AgiCall, AgiStatus } from './agi-session.js';
@@ -64,9 +63,9 @@ function renderReport(channel: Channel, { sipStatus, cause, dialStatus, farName,
 
 /** `Set(FILE(...,,,al,u)=...)`: appends a line. Asterisk, too, only logs that it could not. */
 function leaveReport(channel: Channel, report: string, log: Logger): void {
-  const file = join(of(channel, 'CAMPANILE_REPORTS'), of(channel, 'CAMPANILE_CALL'));
+  const file = of(channel, 'CAMPANILE_REPORTS');
   try {
-    appendFileSync(file, `hangup|${report}\n`);
+    appendFileSync(file, `${of(channel, 'CAMPANILE_CALL')}|hangup|${report}\n`);
   } catch (error) {
     log.warn({ err: error }, `cannot leave the report of a call in ${file}: ${messageOf(error)}`);
   }

@@ -15,7 +15,7 @@ export interface Spool {
   done: string;
   /** Ours: written, not yet placed. */
   staging: string;
-  /** Ours: fallback reports of the hangup handler, which Asterisk writes. */
+  /** Ours: what the hangup handler reports in files, which Asterisk writes. */
   reports: string;
   /** Ours: files that no attempt in the database belongs to. */
   quarantine: string;

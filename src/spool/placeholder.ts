@@ -16,7 +16,7 @@ export interface TemplateValues {
   token: string;
   /** `agi://host:port`. */
   agi: string;
-  /** The absolute directory of fallback reports. */
+  /** The absolute path of the file that the hangup handler appends its report to. */
   reports: string;
 }
 

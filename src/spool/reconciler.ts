@@ -1,12 +1,11 @@
-import { existsSync, statSync, unlinkSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { existsSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CallId, parseCallId } from '../calls/call-id.js';
+import type { CallId } from '../calls/call-id.js';
 import { messageOf } from '../errors.js';
 import { createInventory, type FoundFile } from './inventory.js';
 import { type Action, type Finding, recover } from './reconcile.js';
 import { type Concerned, type Counts, createRecovery, type RecoveryOptions } from './recovery.js';
-import { removeReports } from './reports.js';
+import type { Reports } from './reports.js';
 
 export type { Counts, FoundEnding } from './recovery.js';
 
@@ -23,6 +22,7 @@ export interface ReconcilerOptions extends RecoveryOptions {
     /** All open attempts of this node. */
     listOpen(): Promise<(Heard & { callId: CallId })[]>;
   };
+  reports: Pick<Reports, 'tidy'>;
   everySeconds?: number;
   graceSeconds?: number;
   announceSeconds?: number;
@@ -42,7 +42,7 @@ const ANNOUNCE_SECONDS = 10;
 
 /** Brings the spool and the attempts in the database together: at a start, and for whatever went wrong since. */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { spool, log, inFlight, attempts } = options;
+  const { spool, log, inFlight, attempts, reports } = options;
   const { everySeconds = EVERY_SECONDS, graceSeconds = GRACE_SECONDS } = options;
   const { announceSeconds = ANNOUNCE_SECONDS } = options;
   const takeInventory = createInventory(spool, { inFlight, announceSeconds });
@@ -58,10 +58,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     // them has lost it. The other way round an attempt claimed meanwhile would look like that.
     const open = await attempts.listOpen();
     const { files, seen } = await takeInventory();
-    const reports = (await readdir(spool.reports)).filter((name) => parseCallId(name) !== null);
     // The states after the directories: a file in outgoing/ was placed after its claim had committed, so it has its
     // attempt by now; the other way round it would look like one without.
-    const asked = [...new Set([...files.map((found) => found.callId), ...reports])];
+    const asked = [...new Set(files.map((found) => found.callId))];
     const states = asked.length > 0 ? await attempts.findStates(asked) : new Map();
     const now = new Date();
     const common = { asteriskStartedAt, now, graceSeconds, announceSeconds };
@@ -84,9 +83,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       );
     }
     const counts = await carryOut(decisions);
-    const left = reports.filter((callId) => states.get(callId)?.state !== 'open' && isOld(callId, now));
-    removeReports(spool, left);
-    if (left.length > 0) counts.report = left.length;
+    reports.tidy(new Set(open.map(({ callId }) => callId)));
     if (Object.keys(counts).length > 0) log.info(counts, 'reconciled spool and database');
     return counts;
   }
@@ -113,11 +110,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       missingSince.set(attempt.callId, since);
       yield { ...attempt, since };
     }
-  }
-
-  function isOld(report: CallId, now: Date): boolean {
-    const found = statSync(join(spool.reports, report), { throwIfNoEntry: false });
-    return found !== undefined && now.getTime() - found.mtimeMs >= graceSeconds * 1000;
   }
 
   function run(): Promise<Counts> {

@@ -40,7 +40,7 @@ export interface Concerned {
   found: FoundFile | null;
 }
 
-export type Counts = Partial<Record<Action | 'report', number>>;
+export type Counts = Partial<Record<Action, number>>;
 
 /** Calls that one transaction ends. */
 const AT_ONCE = 500;

@@ -2,14 +2,15 @@ import {
   closeSync,
   fchmodSync,
   fchownSync,
+  fsync,
   openSync,
   readFileSync,
   renameSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Spool } from './directories.js';
 import { callIdOfFile } from './name.js';
@@ -31,6 +32,8 @@ import { callIdOfFile } from './name.js';
 //
 // What works in the page cache (write, rename, unlink: microseconds) is synchronous, because a thread's turn for each costs
 // ten times as much; only the sync, which waits for the disk, is not.
+
+const fsyncLater = promisify(fsync);
 
 export interface StagedFile {
   /** `<call id>.call` */
@@ -137,6 +140,6 @@ function write(spool: Spool, { name, content }: StagedFile): void {
 }
 
 async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  await directory.sync().finally(() => directory.close());
+  const directory = openSync(path, 'r');
+  await fsyncLater(directory).finally(() => closeSync(directory));
 }

@@ -193,7 +193,9 @@ describeOnAsterisk('a hostile contact', () => {
           call: callId,
           token,
           agi: line.config.agiUrl,
-          reports: join(line.config.spoolDir, 'campanile/reports'),
+          reports:
+            /^Set: __CAMPANILE_REPORTS=(\S+\/campanile\/reports\/\d{13}\.reports)$/m.exec(text)?.[1] ??
+            'none',
         };
         const written = await filled(template, values);
         expect(text.slice(0, written.length)).toBe(written);

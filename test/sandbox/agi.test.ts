@@ -13,7 +13,7 @@ describe('FastAGI', () => {
       const call = room.place('PJSIP/+1555000200@trunk');
       expect(await room.status(call)).toBe('Completed');
       expect(room.leftReport(call)).toMatch(
-        /^hangup\|16\|200\|\|PJSIP\/trunk-[0-9a-f]{8}\|dialplan\/builtin\|1\.100000\|1\.000000\n$/,
+        /^hangup\|16\|200\|\|PJSIP\/trunk-[0-9a-f]{8}\|dialplan\/builtin\|1\.100000\|1\.000000$/,
       );
     },
   );
@@ -24,7 +24,7 @@ describe('FastAGI', () => {
     const call = room.place('PJSIP/+1555000486@trunk');
     expect(await room.status(call)).toBe('Expired');
     expect(room.leftReport(call)).toMatch(
-      /^hangup\|17\|486\|\|(PJSIP\/trunk-[0-9a-f]{8})\|\1\|\d+\.\d{6}\|0\.000000\n$/,
+      /^hangup\|17\|486\|\|(PJSIP\/trunk-[0-9a-f]{8})\|\1\|\d+\.\d{6}\|0\.000000$/,
     );
   });
 

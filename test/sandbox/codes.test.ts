@@ -88,7 +88,7 @@ describe('the last three digits', () => {
     const call = room.place('PJSIP/+1555006200@nowhere');
     expect(await room.status(call)).toBe('Expired');
     expect(room.notes.get(call)).toBeUndefined();
-    expect(room.files(room.reports)).not.toContain(call);
+    expect(room.leftReport(call)).toBeNull();
     expect(seen('+1555006200')).toBeUndefined();
   });
 

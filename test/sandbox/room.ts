@@ -41,7 +41,7 @@ export class Room {
   agi = 'agi://127.0.0.1:1';
 
   constructor() {
-    for (const dir of [this.reports, this.outgoing]) mkdirSync(dir, { recursive: true });
+    mkdirSync(this.outgoing, { recursive: true });
     writeSound(`${this.sound}.wav`, 3);
   }
 
@@ -149,13 +149,15 @@ export class Room {
   /** What the hangup handler reported of a call: over FastAGI when it was answered, else in a file. */
   report(call: string) {
     const heard = this.notes.get(call)?.hangup;
-    if (heard || !existsSync(join(this.reports, call))) return heard;
-    return parseReport(this.leftReport(call).trim().split('|').slice(1));
+    const left = heard ? null : this.leftReport(call);
+    return left === null ? heard : parseReport(left.split('|').slice(1));
   }
 
-  /** What the hangup handler left in a file because nobody heard it. */
-  leftReport(call: string): string {
-    return readFileSync(join(this.reports, call), 'utf8');
+  /** What the hangup handler left of a call in a file because nobody heard it; null when it left nothing. */
+  leftReport(call: string): string | null {
+    if (!existsSync(this.reports)) return null;
+    const lines = readFileSync(this.reports, 'utf8').split('\n');
+    return lines.findLast((line) => line.startsWith(`${call}|`))?.slice(call.length + 1) ?? null;
   }
 
   files(directory = this.outgoing): string[] {

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { awaitArchived, readArchived, stillWaitsForStatus } from '../../src/spool/archive.js';
 import { createDisposal, quarantine } from '../../src/spool/disposal.js';
-import { readReport, readReports, removeReports } from '../../src/spool/reports.js';
 import { appendStatus, archived, list, makeSpool, newCall, type TempSpool } from './temp-spool.js';
 
 let temp: TempSpool;
@@ -62,56 +61,6 @@ describe('an archived file', () => {
     const at = performance.now();
     expect(await awaitArchived(temp.spool, name, 60)).toMatchObject({ status: null });
     expect(performance.now() - at).toBeLessThan(55);
-  });
-});
-
-describe('a fallback report', () => {
-  const REPORT = 'hangup|17|486||PJSIP/carrier-1|PJSIP/carrier-1|12.5|0.0';
-
-  it('is read as the hangup handler wrote it', async () => {
-    const { callId } = newCall();
-    await writeFile(join(temp.spool.reports, callId), `${REPORT}\n`);
-    expect(readReport(temp.spool, callId)).toEqual({
-      hangupCause: 17,
-      sipStatus: 486,
-      dialStatus: null,
-      hungUpBy: 'callee',
-      ringSeconds: 12.5,
-      talkSeconds: 0,
-    });
-  });
-
-  it('counts in its last whole line', async () => {
-    const { callId } = newCall();
-    await writeFile(join(temp.spool.reports, callId), `${REPORT}\nhangup|16|200||a|b|20|10\nhangup|1|4`);
-    expect(readReport(temp.spool, callId)).toMatchObject({ hangupCause: 16, talkSeconds: 10 });
-  });
-
-  it.each(['', 'hangup', 'answered|17|486||a|b|1|1', 'hangup|17|486', `x${REPORT}`, '\0\0\0'])(
-    'that is garbled (%j) is none',
-    async (text) => {
-      const { callId } = newCall();
-      await writeFile(join(temp.spool.reports, callId), text);
-      expect(readReport(temp.spool, callId)).toBeNull();
-    },
-  );
-
-  it('of many calls is found among those there are, and removed', async () => {
-    const calls = Array.from({ length: 40 }, newCall);
-    const [with1, with2] = [calls[3]!.callId, calls[30]!.callId];
-    for (const callId of [with1, with2]) await writeFile(join(temp.spool.reports, callId), `${REPORT}\n`);
-    const reports = readReports(
-      temp.spool,
-      calls.map(({ callId }) => callId),
-    );
-    expect([...reports.keys()]).toEqual([with1, with2]);
-    removeReports(temp.spool, [with1, newCall().callId]);
-    expect(await list(temp.spool.reports)).toEqual([with2]);
-    expect(readReport(temp.spool, with1)).toBeNull();
-  });
-
-  it('is not looked for outside its directory', async () => {
-    expect(() => readReport(temp.spool, '../../secret')).toThrow(TypeError);
   });
 });
 

@@ -28,12 +28,14 @@ let attempts: Map<string, State>;
 let inFlight: Set<string>;
 let finished: FoundEnding[];
 let released: string[];
+let tidied: ReadonlySet<string>[];
 beforeEach(async () => {
   temp = await makeSpool();
   attempts = new Map();
   inFlight = new Set();
   finished = [];
   released = [];
+  tidied = [];
   await startAsterisk(temp.run, ago(3600));
 });
 afterEach(() => temp.remove());
@@ -51,6 +53,7 @@ function reconciler(
   return createReconciler({
     spool: temp.spool,
     log: silent,
+    reports: { tidy: (open) => tidied.push(open) },
     inFlight: (callId) => inFlight.has(callId),
     attempts: {
       async findStates(callIds) {
@@ -305,14 +308,12 @@ describe('a start finds', () => {
     expect(await everything()).toEqual(before);
   });
 
-  it('reports that nobody will read: removes them, but not those of open attempts', async () => {
-    const [open, ended, none] = [attempt('open'), attempt('ended'), attempt('none')];
-    for (const { callId } of [open, ended, none]) await put(temp.spool.reports, callId);
-    await put(temp.spool.reports, 'notes.txt');
+  it('tells the reports which calls are open', async () => {
+    const open = attempt('open');
+    attempt('ended');
     await put(temp.spool.outgoing, open.name);
-    expect(await reconciler({ graceSeconds: 3600 }).run()).toEqual({});
-    expect(await reconciler().run()).toEqual({ report: 2 });
-    expect(await list(temp.spool.reports)).toEqual([open.callId, 'notes.txt'].toSorted());
+    await reconciler().run();
+    expect(tidied).toEqual([new Set([open.callId])]);
   });
 });
 
@@ -385,6 +386,7 @@ describe('races with normal operation', () => {
     const { run } = createReconciler({
       spool: temp.spool,
       log: silent,
+      reports: { tidy: () => 0 },
       // Asked a last time just before the attempt would be ended.
       inFlight: () => ++asked > 1,
       attempts: {

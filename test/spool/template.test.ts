@@ -16,7 +16,7 @@ const VALUES: TemplateValues = {
   call: callId,
   token: 'abcdefghijklmnop-_',
   agi: 'agi://127.0.0.1:4573',
-  reports: '/var/spool/asterisk/campanile/reports',
+  reports: '/var/spool/asterisk/campanile/reports/1795300474000.reports',
 };
 
 const VALID = `Channel: PJSIP/{number}@{trunk}
@@ -53,7 +53,7 @@ Priority: 1
 Set: __CAMPANILE_CALL=${callId}
 Set: __CAMPANILE_TOKEN=abcdefghijklmnop-_
 Set: __CAMPANILE_AGI=agi://127.0.0.1:4573
-Set: __CAMPANILE_REPORTS=/var/spool/asterisk/campanile/reports
+Set: __CAMPANILE_REPORTS=/var/spool/asterisk/campanile/reports/1795300474000.reports
 Set: CHANNEL(hangup_handler_push)=campanile-hangup,s,1
 `);
   });

@@ -138,7 +138,7 @@ export async function apiFor(
   };
 }
 
-/** Call files and reports of ours, by the directory they lie in; a directory with none is left out. */
+/** Call files of ours, by the directory they lie in; a directory with none is left out. */
 export async function filesOfOurs({ spoolDir }: { spoolDir: string }): Promise<Record<string, string[]>> {
   const found: Record<string, string[]> = {};
   for (const dir of ['outgoing', 'outgoing_done', 'campanile/staging', 'campanile/quarantine']) {
@@ -146,8 +146,7 @@ export async function filesOfOurs({ spoolDir }: { spoolDir: string }): Promise<R
     const ours = names.filter((name) => callIdOfFile(name) !== null);
     if (ours.length > 0) found[dir] = ours;
   }
-  const reports = await readdir(join(spoolDir, 'campanile/reports'));
-  return reports.length > 0 ? { ...found, 'campanile/reports': reports } : found;
+  return found;
 }
 
 /** A log that is kept, one object a line. */
