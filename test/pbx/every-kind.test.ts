@@ -298,7 +298,8 @@ describeOnAsterisk('contacts of every kind', () => {
     }
     for (const a of answered('200', '202')) {
       expect(a.heard_seconds).toBeCloseTo(MESSAGE_SECONDS, 2);
-      expect(a.talk_seconds).toBeGreaterThanOrEqual(MESSAGE_SECONDS);
+      // Asterisk's clock begins a moment after the answer.
+      expect(a.talk_seconds).toBeGreaterThan(MESSAGE_SECONDS - 0.02);
     }
     for (const a of answered('205')) {
       // The key is pressed a second after the answer and recognised when it is let go.
