@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type Router from '@koa/router';
 import type { Context } from 'koa';
+import { asTenant } from '../db/pool.js';
 import { CampanileError } from '../errors.js';
 import { parseJson, readBody } from './body.js';
 import { check, pointer } from './check.js';
@@ -45,7 +46,10 @@ async function callOf(
   const body = route.body && upload ? check(route.body, parseJson(upload.bytes), errors, pointer) : undefined;
   if (errors.length > 0) throw new FieldsInvalid(errors);
   // Present as the route's access and schemas say: route() holds handlers to that.
-  return { ...services, ctx, principal, tenant, id, query, body, upload } as Parameters<Route['handle']>[0];
+  const { pool, ...others } = services;
+  const database = route.access === 'tenant' ? { db: tenant && asTenant(pool, tenant.id) } : { pool };
+  const call = { ...others, ...database, ctx, principal, tenant, id, query, body, upload };
+  return call as Parameters<Route['handle']>[0];
 }
 
 /** What stands in the path's braces. An id that is none names nothing: 404 like any unknown one. */

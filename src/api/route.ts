@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
-import type { Pool } from '../db/pool.js';
+import type { Pool, TenantDatabase } from '../db/pool.js';
 import type { Tenant } from '../db/tenants.js';
 import type { Logger } from '../log.js';
 import { uuid } from './schemas/common.js';
@@ -27,7 +27,7 @@ export interface Upload {
 }
 
 /** What a route works on once the request was checked. */
-export type Call<A extends Access, Q extends z.ZodObject, B extends z.ZodType> = Services & {
+export type Call<A extends Access, Q extends z.ZodObject, B extends z.ZodType> = Omit<Services, 'pool'> & {
   ctx: Context;
   /** What stands in the path's braces, or empty. */
   id: string;
@@ -35,7 +35,9 @@ export type Call<A extends Access, Q extends z.ZodObject, B extends z.ZodType> =
   body: z.output<B>;
   upload: { type: string; bytes: Buffer };
 } & (A extends 'public' ? unknown : { principal: Principal }) &
-  (A extends 'tenant' | 'admin_for_tenant' ? { tenant: Tenant } : unknown);
+  (A extends 'tenant' | 'admin_for_tenant' ? { tenant: Tenant } : unknown) &
+  // What a tenant may ask for sees that tenant's rows only.
+  (A extends 'tenant' ? { db: TenantDatabase } : { pool: Pool });
 
 /** What a route returns: its answer, where a Date may stand for a time. */
 export type Answer<T> = T extends string

@@ -15,6 +15,15 @@ export interface Db {
   ): Promise<pg.QueryResult<R>>;
 }
 
+/**
+ * The database as one tenant sees it: row-level security (migration 0003) shows it and takes from it no other tenant's rows,
+ * whatever a statement says.
+ */
+export interface TenantDatabase extends Db {
+  readonly pool: Pool;
+  readonly begin: string;
+}
+
 declare const inTransaction: unique symbol;
 
 /** One open transaction. Only `transaction` makes one, so a function that takes a Tx cannot be called outside. */
@@ -111,12 +120,27 @@ function writeTogether(client: pg.PoolClient): void {
   });
 }
 
+/** `pool` as the tenant sees it. Each statement is a transaction of its own. Throws a TypeError for what is no id. */
+export function asTenant(pool: Pool, tenantId: string): TenantDatabase {
+  if (!UUID.test(tenantId)) throw new TypeError(`${JSON.stringify(tenantId)} is not the id of a tenant`);
+  const begin = `BEGIN; SET LOCAL ROLE campanile_tenant; SET LOCAL campanile.tenant_id = '${tenantId}'`;
+  const own: TenantDatabase = {
+    pool,
+    begin,
+    query: (statement, values) => transaction(own, (tx) => tx.query(statement, values)),
+  };
+  return own;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /**
  * Runs `work` in one transaction: commits when it resolves, rolls back and rethrows when it throws. Also throws
  * (code `transaction_aborted`) when a statement failed and `work` swallowed that, because Postgres then answers
  * COMMIT with a rollback. When the connection breaks during COMMIT nobody knows whether it took place.
  */
-export async function transaction<T>(pool: Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+export async function transaction<T>(db: Pool | TenantDatabase, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const { pool, begin } = 'begin' in db ? db : { pool: db, begin: 'BEGIN' };
   const client = await pool.connect();
   let broken: Error | undefined;
   // The pool listens only while a client is idle, and an 'error' that nobody hears ends the process.
@@ -126,7 +150,7 @@ export async function transaction<T>(pool: Pool, work: (tx: Tx) => Promise<T>): 
   client.on('error', onError);
   try {
     // Not waited for: in a pipeline it goes out together with the first statements of the work, which fail if it does.
-    const begun = client.query('BEGIN');
+    const begun = client.query(begin);
     begun.catch(() => {});
     const result = await work(client as unknown as Tx);
     await begun;

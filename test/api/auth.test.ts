@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Route } from '../../src/api/route.js';
 import { routes } from '../../src/api/routes.js';
 import { issueToken } from '../../src/api/token.js';
-import { type ApiFixture, adminToken, type Sent, secret, startApi } from './client.js';
+import { type ApiFixture, adminToken, secret, startApi } from './client.js';
 import {
   addContacts,
   createCampaign,
@@ -12,9 +12,9 @@ import {
   forge,
   insertAttempt,
   numbers,
-  silence,
   unknownId,
 } from './fixtures.js';
+import { validRequest } from './requests.js';
 
 let api: ApiFixture;
 let owner: Equipped;
@@ -37,34 +37,6 @@ const forAdmins = routes.filter(({ access }) => access === 'admin' || access ===
 const withId = guarded.filter((route) => route.path.includes('{id}'));
 
 const named = (list: Route[]) => list.map((route) => ({ name: `${route.method} ${route.path}`, route }));
-
-/** A request that would do what the route is for. */
-function validRequest(
-  route: Route,
-  ids: { campaign: string; owner: Equipped },
-): { path: string; sent: Sent } {
-  const noun = /^\/v1\/([\w-]+)/.exec(route.path)?.[1] ?? '';
-  const id = {
-    tenants: ids.owner.id,
-    trunks: ids.owner.trunkId,
-    messages: ids.owner.messageId,
-    campaigns: ids.campaign,
-  }[noun];
-  const path = route.path.replace('{id}', id ?? '').replace('{name}', 'carrier1');
-  const bodies: Record<string, unknown> = {
-    'post /v1/tenants': { name: 'New', ports: 1 },
-    'patch /v1/tenants/{id}': { name: 'Changed' },
-    'post /v1/trunks': { name: 'New', template: 'direct', pbx_trunk: 'carrier1', ports: 1 },
-    'patch /v1/trunks/{id}': { name: 'Changed' },
-    'put /v1/pbx-trunks/{name}': { ports: 7, calls_per_second: null },
-    'post /v1/campaigns': { name: 'New', trunk_id: ids.owner.trunkId, message_id: ids.owner.messageId },
-    'post /v1/campaigns/{id}/contacts': [{ number: numbers(1, 500)[0] }],
-  };
-  if (route.path === '/v1/messages' && route.method === 'post') {
-    return { path: `${path}?name=New`, sent: { body: silence, type: 'audio/wav' } };
-  }
-  return { path, sent: { body: bodies[`${route.method} ${route.path}`] } };
-}
 
 describe('every guarded route', () => {
   const exp = Math.floor(Date.now() / 1000) + 60;

@@ -6,6 +6,7 @@ import type { Route } from '../../src/api/route.js';
 import { routes } from '../../src/api/routes.js';
 import { type Api, createApi } from '../../src/api/server.js';
 import { issueToken } from '../../src/api/token.js';
+import type { Pool } from '../../src/db/pool.js';
 import { createLog, type Logger } from '../../src/log.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
@@ -41,10 +42,11 @@ export interface ApiFixture {
 
 /** The API on a free port, on a database of its own. */
 export async function startApi(
-  options: { log?: Logger; hasTemplate?: (name: string) => boolean } = {},
+  options: { log?: Logger; hasTemplate?: (name: string) => boolean; poolOf?: (pool: Pool) => Pool } = {},
 ): Promise<ApiFixture> {
   const db = await createTestDatabase();
-  const api = createApi({ pool: db.pool, secret, log: createLog('silent'), ...options });
+  const { poolOf = (pool) => pool, ...others } = options;
+  const api = createApi({ pool: poolOf(db.pool), secret, log: createLog('silent'), ...others });
   const { port } = await api.start({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${port}`;
   return {

@@ -5,7 +5,7 @@ import { PG_MIGRATE_LOCK_ID } from 'node-pg-migrate';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
 import { migrate } from '../../src/db/migrate.js';
-import { createPool, type Pool } from '../../src/db/pool.js';
+import { asTenant, createPool, type Pool } from '../../src/db/pool.js';
 import { createLog } from '../../src/log.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
@@ -130,5 +130,35 @@ test("brings an empty database to the product's own schema, which test databases
     expect(await migrate(clone.url, log)).toEqual([]);
   } finally {
     await clone?.drop();
+  }
+});
+
+test('serves a user who is no superuser, when the role of tenants was granted to it', async () => {
+  const user = `app_${process.pid}`;
+  const name = new URL(url).pathname.slice(1);
+  // The template database has been migrated, so the role is there: a superuser would make and grant it.
+  await server.query(`CREATE ROLE ${user} LOGIN PASSWORD 'secret'`);
+  try {
+    await server.query(`ALTER DATABASE ${name} OWNER TO ${user}`);
+    const own = Object.assign(new URL(url), { username: user, password: 'secret' }).href;
+    await expect(migrate(own, log)).rejects.toThrow(`GRANT campanile_tenant TO ${user}`);
+    await server.query(`GRANT campanile_tenant TO ${user}`);
+    await migrate(own, log);
+    const pool = createPool(own, log);
+    const tenantId = '01900000-0000-7000-8000-000000000000';
+    await pool.query(`INSERT INTO tenants (id, name, ports) VALUES ($1, 'one', 1), ($2, 'other', 1)`, [
+      tenantId,
+      tenantId.replace('01900000', '01900001'),
+    ]);
+    const { rows } = await asTenant(pool, tenantId).query('SELECT name FROM tenants');
+    expect(rows).toEqual([{ name: 'one' }]);
+    await pool.end();
+  } finally {
+    await database.end();
+    await server.query(`DROP DATABASE ${name} WITH (FORCE)`);
+    await server.query(`CREATE DATABASE ${name}`);
+    await server.query(`DROP OWNED BY ${user}; DROP ROLE ${user}`);
+    database = new pg.Client({ connectionString: url });
+    await database.connect();
   }
 });

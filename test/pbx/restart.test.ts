@@ -203,6 +203,7 @@ describeOnAsterisk('what is up when something stops', () => {
     await (how === 'SIGTERM' ? program.stop() : program.kill());
     expect((await answered()).filter((call) => call.endedAt !== null)).toEqual([]);
     await untilAllArchived();
+    await expect.poll(async () => (await answered()).every((call) => call.endedAt !== null)).toBe(true);
     for (const call of await answered()) {
       expect(talked(call)).toBeGreaterThan(MESSAGE_SECONDS - 0.1);
       // And no fallback prompt behind it.

@@ -12,9 +12,9 @@ export const listCampaignAttempts = route({
   summary: 'List a campaign’s attempts, the newest last',
   query: pageQuery.extend({ contact_id: uuid.optional() }),
   answer: listSchema(attempt),
-  async handle({ pool, tenant, id, query }) {
-    if (!(await findCampaignById(pool, tenant.id, id))) throw notFound('campaign');
-    const rows = await listAttempts(pool, tenant.id, id, query.contact_id ?? null, pageOf(query));
+  async handle({ db, tenant, id, query }) {
+    if (!(await findCampaignById(db, tenant.id, id))) throw notFound('campaign');
+    const rows = await listAttempts(db, tenant.id, id, query.contact_id ?? null, pageOf(query));
     return listOf(rows, query, (row) => row.id);
   },
 });

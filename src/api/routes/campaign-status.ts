@@ -8,7 +8,7 @@ import {
   updateCampaignStatus,
 } from '../../db/campaigns.js';
 import { cancelContacts } from '../../db/contacts.js';
-import { type Db, type Pool, type Tx, transaction } from '../../db/pool.js';
+import { type Db, type TenantDatabase, type Tx, transaction } from '../../db/pool.js';
 import { CampanileError } from '../../errors.js';
 import { notFound } from '../problem.js';
 import { type Route, route } from '../route.js';
@@ -67,9 +67,9 @@ const BATCH = 10_000;
  * Cancels what the first batch left. A million contacts in one transaction would take longer than a statement may,
  * and everybody who needs the campaign would wait for it; its status alone already ends the calling.
  */
-async function cancelRest(pool: Pool, tenantId: string, id: string): Promise<void> {
+async function cancelRest(db: TenantDatabase, tenantId: string, id: string): Promise<void> {
   for (let cancelled = BATCH; cancelled === BATCH; ) {
-    cancelled = await transaction(pool, async (tx) => {
+    cancelled = await transaction(db, async (tx) => {
       await lockCampaign(tx, tenantId, id);
       return cancelContacts(tx, tenantId, id, BATCH);
     });
@@ -81,7 +81,7 @@ function changeStatus(
   verb: string,
   summary: string,
   change: (tx: Tx, tenantId: string, found: Campaign) => Promise<void>,
-  rest?: (pool: Pool, tenantId: string, id: string) => Promise<void>,
+  rest?: (db: TenantDatabase, tenantId: string, id: string) => Promise<void>,
 ): Route {
   return route({
     method: 'post',
@@ -90,15 +90,15 @@ function changeStatus(
     summary,
     answer: campaign,
     problems: [409],
-    async handle({ pool, tenant, id }) {
+    async handle({ db, tenant, id }) {
       const show = async (db: Db) => showCampaign((await findCampaignById(db, tenant.id, id)) ?? missing());
-      const shown = await transaction(pool, async (tx) => {
+      const shown = await transaction(db, async (tx) => {
         await change(tx, tenant.id, (await lockCampaign(tx, tenant.id, id)) ?? missing());
         return show(tx);
       });
       if (!rest) return shown;
-      await rest(pool, tenant.id, id);
-      return show(pool);
+      await rest(db, tenant.id, id);
+      return show(db);
     },
   });
 }

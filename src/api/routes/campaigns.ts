@@ -16,17 +16,17 @@ export const createCampaign = route({
   body: newCampaign,
   status: 201,
   answer: campaign,
-  async handle({ pool, tenant, body }) {
+  async handle({ db, tenant, body }) {
     const [trunk, message] = await Promise.all([
-      findTrunkById(pool, tenant.id, body.trunk_id),
-      findMessageById(pool, tenant.id, body.message_id),
+      findTrunkById(db, tenant.id, body.trunk_id),
+      findMessageById(db, tenant.id, body.message_id),
     ]);
     const errors = [
       ...(trunk ? [] : [{ field: '/trunk_id', message: 'is no trunk' }]),
       ...(message ? [] : [{ field: '/message_id', message: 'is no message' }]),
     ];
     if (errors.length > 0) throw new FieldsInvalid(errors);
-    return showCampaign(await insertCampaign(pool, tenant.id, { id: newId(), ...body }));
+    return showCampaign(await insertCampaign(db, tenant.id, { id: newId(), ...body }));
   },
 });
 
@@ -37,8 +37,8 @@ export const getCampaigns = route({
   summary: 'List the campaigns',
   query: pageQuery,
   answer: listSchema(campaign),
-  async handle({ pool, tenant, query }) {
-    const rows = await listCampaigns(pool, tenant.id, pageOf(query));
+  async handle({ db, tenant, query }) {
+    const rows = await listCampaigns(db, tenant.id, pageOf(query));
     const { data, next } = listOf(rows, query, (row) => row.id);
     return { data: data.map(showCampaign), next };
   },
@@ -50,8 +50,8 @@ export const getCampaign = route({
   access: 'tenant',
   summary: 'Show a campaign with its counters',
   answer: campaign,
-  async handle({ pool, tenant, id }) {
-    const found = await findCampaignById(pool, tenant.id, id);
+  async handle({ db, tenant, id }) {
+    const found = await findCampaignById(db, tenant.id, id);
     if (!found) throw notFound('campaign');
     return showCampaign(found);
   },

@@ -15,7 +15,7 @@ import { atMost } from '../turns.js';
 
 const MAX_BYTES = 10 * 1024 * 1024;
 
-// Each upload holds a connection of the pool, for long when it waits for another one to the same campaign: without a
+// Each upload holds a connection of the db, for long when it waits for another one to the same campaign: without a
 // limit, one tenant could keep everybody else from the database.
 const inTurn = atMost(2);
 
@@ -29,13 +29,13 @@ export const addContacts = route({
   status: 201,
   answer: added,
   problems: [409],
-  async handle({ pool, tenant, id, upload }) {
-    const campaign = await findCampaignById(pool, tenant.id, id);
+  async handle({ db, tenant, id, upload }) {
+    const campaign = await findCampaignById(db, tenant.id, id);
     if (!campaign) throw notFound('campaign');
     checkOpen(campaign.status);
     return inTurn(async () => {
       const contacts = await checkContacts(readContacts(upload), tenant.default_region);
-      return transaction(pool, (tx) => store(tx, tenant.id, id, contacts));
+      return transaction(db, (tx) => store(tx, tenant.id, id, contacts));
     });
   },
 });
@@ -71,9 +71,9 @@ export const listCampaignContacts = route({
   summary: 'List a campaign’s contacts by number',
   query: pageQuery.extend({ state: z.enum(CONTACT_STATES).optional() }),
   answer: listSchema(contact),
-  async handle({ pool, tenant, id, query }) {
-    if (!(await findCampaignById(pool, tenant.id, id))) throw notFound('campaign');
-    const rows = await listContacts(pool, tenant.id, id, query.state ?? null, pageOf(query));
+  async handle({ db, tenant, id, query }) {
+    if (!(await findCampaignById(db, tenant.id, id))) throw notFound('campaign');
+    const rows = await listContacts(db, tenant.id, id, query.state ?? null, pageOf(query));
     return listOf(rows, query, (row) => row.id);
   },
 });

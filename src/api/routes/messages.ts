@@ -28,10 +28,10 @@ export const createMessage = route({
   },
   status: 201,
   answer: message,
-  handle({ pool, tenant, query, upload }) {
+  handle({ db, tenant, query, upload }) {
     const { file, seconds } = parseWav(upload.bytes);
     const sha256 = createHash('sha256').update(file).digest('hex');
-    return insertMessage(pool, tenant.id, { id: newId(), name: query.name, sha256, audio: file, seconds });
+    return insertMessage(db, tenant.id, { id: newId(), name: query.name, sha256, audio: file, seconds });
   },
 });
 
@@ -42,8 +42,8 @@ export const getMessages = route({
   summary: 'List the messages',
   query: pageQuery,
   answer: listSchema(message),
-  async handle({ pool, tenant, query }) {
-    const rows = await listMessages(pool, tenant.id, pageOf(query));
+  async handle({ db, tenant, query }) {
+    const rows = await listMessages(db, tenant.id, pageOf(query));
     return listOf(rows, query, (row) => row.id);
   },
 });
@@ -54,8 +54,8 @@ export const getMessage = route({
   access: 'tenant',
   summary: 'Show a message',
   answer: message,
-  async handle({ pool, tenant, id }) {
-    const found = await findMessageById(pool, tenant.id, id);
+  async handle({ db, tenant, id }) {
+    const found = await findMessageById(db, tenant.id, id);
     if (!found) throw notFound('message');
     return found;
   },
@@ -67,8 +67,8 @@ export const getAudio = route({
   access: 'tenant',
   summary: 'Fetch the audio of a message',
   answer: 'audio/wav',
-  async handle({ ctx, pool, tenant, id }) {
-    const audio = await findMessageAudio(pool, tenant.id, id);
+  async handle({ ctx, db, tenant, id }) {
+    const audio = await findMessageAudio(db, tenant.id, id);
     if (!audio) throw notFound('message');
     ctx.type = 'audio/wav';
     ctx.body = audio;

@@ -42,8 +42,8 @@ export const getTrunks = route({
   summary: 'List the trunks',
   query: pageQuery,
   answer: listSchema(trunk),
-  async handle({ pool, tenant, query }) {
-    const rows = await listTrunks(pool, tenant.id, pageOf(query));
+  async handle({ db, tenant, query }) {
+    const rows = await listTrunks(db, tenant.id, pageOf(query));
     return listOf(rows, query, (row) => row.id);
   },
 });
@@ -54,8 +54,8 @@ export const getTrunk = route({
   access: 'tenant',
   summary: 'Show a trunk',
   answer: trunk,
-  async handle({ pool, tenant, id }) {
-    const found = await findTrunkById(pool, tenant.id, id);
+  async handle({ db, tenant, id }) {
+    const found = await findTrunkById(db, tenant.id, id);
     if (!found) throw notFound('trunk');
     return found;
   },

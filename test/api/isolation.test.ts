@@ -1,0 +1,180 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Route } from '../../src/api/route.js';
+import { createMessage } from '../../src/api/routes/messages.js';
+import { routes } from '../../src/api/routes.js';
+import { asTenant, type Pool, transaction } from '../../src/db/pool.js';
+import { type ApiFixture, startApi } from './client.js';
+import {
+  addContacts,
+  createCampaign,
+  createEquipped,
+  type Equipped,
+  insertAttempt,
+  numbers,
+  unknownId,
+} from './fixtures.js';
+import { validRequest } from './requests.js';
+
+let api: ApiFixture;
+let owner: Equipped;
+let stranger: Equipped;
+let campaignId: string;
+
+/** Statements whose WHERE clause was made to hold for every row. */
+let opened = 0;
+
+beforeAll(async () => {
+  api = await startApi({ poolOf: unfiltered });
+  owner = await createEquipped(api);
+  stranger = await createEquipped(api);
+  campaignId = await createCampaign(api, owner);
+  await addContacts(api, owner, campaignId, numbers(3));
+  await insertAttempt(api, owner, campaignId);
+  const own = await createCampaign(api, stranger);
+  await addContacts(api, stranger, own, numbers(3, 500));
+});
+afterAll(() => api.stop());
+
+/**
+ * A pool that takes out of every statement on behalf of a tenant what its WHERE clauses say of ids: `tenant_id = $1` and
+ * the like become true.
+ */
+function unfiltered(pool: Pool): Pool {
+  const connect = async () => {
+    const client = await pool.connect();
+    let asTenant = false;
+    const query = (statement: string | pg.QueryConfig, values?: unknown[]) => {
+      if (typeof statement !== 'string') return client.query(statement, values);
+      if (statement.startsWith('BEGIN')) asTenant = statement.includes('campanile_tenant');
+      const open = asTenant
+        ? statement.replace(/[\w.]*\bid = (\$\d+)|[\w.]*_id = (\$\d+)/g, '($1$2::uuid IS NOT NULL)')
+        : statement;
+      if (open !== statement) opened += 1;
+      return client.query(open, values);
+    };
+    return instead(client, { query });
+  };
+  return instead(pool, { connect });
+}
+
+/** `object` with some methods in place of its own. */
+function instead<T extends object>(object: T, methods: Partial<Record<keyof T, unknown>>): T {
+  return new Proxy(object, {
+    get(target, key) {
+      if (key in methods) return methods[key as keyof T];
+      const value = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** All rows of a tenant, as text. */
+async function rowsOf(tenantId: string): Promise<string> {
+  const tables = ['trunks', 'messages', 'campaigns', 'contacts', 'attempts'];
+  const found = await Promise.all(
+    tables.map((table) =>
+      api.db.pool.query(`SELECT to_jsonb(t) AS row FROM ${table} t WHERE tenant_id = $1 ORDER BY t::text`, [
+        tenantId,
+      ]),
+    ),
+  );
+  return JSON.stringify(found.map(({ rows }) => rows));
+}
+
+const named = (list: Route[]) => list.map((route) => ({ name: `${route.method} ${route.path}`, route }));
+
+describe('with the WHERE clauses taken out of its queries', () => {
+  it.each(named(routes.filter(({ access }) => access === 'tenant')))(
+    "a route neither shows nor changes another tenant's rows: $name",
+    async ({ route }) => {
+      const before = await rowsOf(owner.id);
+      opened = 0;
+      const { path, sent } = validRequest(route, { campaign: campaignId, owner });
+      const reply = await api.send(route.method, path, { ...sent, token: stranger.token });
+      const told = reply.bytes.toString('latin1');
+      // What a refusal repeats of the request was no secret to who sent it.
+      for (const secret of [owner.trunkId, owner.messageId, ...numbers(3)])
+        expect(told).not.toContain(secret);
+      if (reply.status < 300) expect(told).not.toContain(campaignId);
+      expect(await rowsOf(owner.id)).toBe(before);
+      // A new message is put in, whatever there is.
+      expect(opened).toBeGreaterThan(route === createMessage ? -1 : 0);
+    },
+  );
+});
+
+describe('row-level security', () => {
+  it('binds a role that owns nothing, cannot log in and cannot bypass it', async () => {
+    const { rows } = await api.db.pool.query(
+      `SELECT rolsuper, rolbypassrls, rolcanlogin, rolcreaterole, rolcreatedb,
+          (SELECT count(*)::integer FROM pg_class WHERE relowner = r.oid) AS owns,
+          (SELECT count(*)::integer FROM pg_auth_members WHERE member = r.oid) AS member_of
+        FROM pg_roles r WHERE rolname = 'campanile_tenant'`,
+    );
+    expect(rows).toEqual([
+      {
+        rolsuper: false,
+        rolbypassrls: false,
+        rolcanlogin: false,
+        rolcreaterole: false,
+        rolcreatedb: false,
+        owns: 0,
+        member_of: 0,
+      },
+    ]);
+  });
+
+  it('is on every table of tenants, and the role may touch no other', async () => {
+    const { rows } = await api.db.pool.query<{
+      name: string;
+      secured: boolean;
+      ours: boolean;
+      granted: boolean;
+    }>(
+      `SELECT c.relname AS name,
+          c.relrowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'own_tenant')
+            AS secured,
+          c.relname = 'tenants' OR EXISTS (SELECT FROM pg_attribute a
+            WHERE a.attrelid = c.oid AND a.attname = 'tenant_id') AS ours,
+          has_any_column_privilege('campanile_tenant', c.oid, 'SELECT, INSERT, UPDATE')
+            OR has_table_privilege('campanile_tenant', c.oid, 'DELETE, TRUNCATE') AS granted
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'public' AND c.relkind = 'r' ORDER BY 1`,
+    );
+    const names = (list: typeof rows) => list.map(({ name }) => name);
+    expect(names(rows)).toContain('nodes');
+    expect(names(rows.filter(({ ours }) => ours)).length).toBeGreaterThanOrEqual(6);
+    expect(names(rows.filter(({ ours, secured }) => ours && !secured))).toEqual([]);
+    expect(names(rows.filter(({ ours, granted }) => !ours && granted))).toEqual([]);
+  });
+
+  it('takes no row that says it is of another tenant', async () => {
+    const write = asTenant(api.db.pool, stranger.id).query(
+      `INSERT INTO campaigns (tenant_id, id, name, trunk_id, message_id, ring_seconds, retry, max_attempts)
+        VALUES ($1, $2, 'Mine', $3, $4, 30, '{}', 1)`,
+      [owner.id, unknownId, owner.trunkId, owner.messageId],
+    );
+    await expect(write).rejects.toThrow('row-level security');
+  });
+
+  it('ends with the transaction, on whichever connection comes next', async () => {
+    const { pool } = api.db;
+    await asTenant(pool, stranger.id).query('SELECT');
+    for (let i = 0; i < 20; i += 1) {
+      const { rows } = await pool.query(
+        `SELECT current_user = session_user AS owner, nullif(current_setting('campanile.tenant_id', true), '') AS tenant`,
+      );
+      expect(rows).toEqual([{ owner: true, tenant: null }]);
+    }
+    const nothing = transaction(pool, async (tx) => {
+      await tx.query('SET LOCAL ROLE campanile_tenant');
+      return (await tx.query('SELECT FROM campaigns')).rowCount;
+    });
+    expect(await nothing).toBe(0);
+  });
+
+  it('is asked for with the id of a tenant only', () => {
+    expect(() => asTenant(api.db.pool, `${owner.id}'; RESET ROLE; --`)).toThrow(TypeError);
+  });
+});

@@ -1,0 +1,31 @@
+import type { Route } from '../../src/api/route.js';
+import type { Sent } from './client.js';
+import { type Equipped, numbers, silence } from './fixtures.js';
+
+/** A request that would do what the route is for. */
+export function validRequest(
+  route: Route,
+  ids: { campaign: string; owner: Equipped },
+): { path: string; sent: Sent } {
+  const noun = /^\/v1\/([\w-]+)/.exec(route.path)?.[1] ?? '';
+  const id = {
+    tenants: ids.owner.id,
+    trunks: ids.owner.trunkId,
+    messages: ids.owner.messageId,
+    campaigns: ids.campaign,
+  }[noun];
+  const path = route.path.replace('{id}', id ?? '').replace('{name}', 'carrier1');
+  const bodies: Record<string, unknown> = {
+    'post /v1/tenants': { name: 'New', ports: 1 },
+    'patch /v1/tenants/{id}': { name: 'Changed' },
+    'post /v1/trunks': { name: 'New', template: 'direct', pbx_trunk: 'carrier1', ports: 1 },
+    'patch /v1/trunks/{id}': { name: 'Changed' },
+    'put /v1/pbx-trunks/{name}': { ports: 7, calls_per_second: null },
+    'post /v1/campaigns': { name: 'New', trunk_id: ids.owner.trunkId, message_id: ids.owner.messageId },
+    'post /v1/campaigns/{id}/contacts': [{ number: numbers(1, 500)[0] }],
+  };
+  if (route.path === '/v1/messages' && route.method === 'post') {
+    return { path: `${path}?name=New`, sent: { body: silence, type: 'audio/wav' } };
+  }
+  return { path, sent: { body: bodies[`${route.method} ${route.path}`] } };
+}
