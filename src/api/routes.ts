@@ -7,6 +7,16 @@ import { getDocsFile, getDocsPage, getOpenApi } from './routes/docs.js';
 import { getHealth } from './routes/health.js';
 import { createMessage, getAudio, getMessage, getMessages } from './routes/messages.js';
 import { getPbxTrunks, setPbxTrunk } from './routes/pbx-trunks.js';
+import {
+  addInstallationNumbers,
+  addToSuppressionList,
+  changeSuppressionList,
+  createSuppressionList,
+  getInstallationNumbers,
+  getSuppressedNumbers,
+  getSuppressionList,
+  getSuppressionLists,
+} from './routes/suppressions.js';
 import { changeTenant, createTenant, getTenant, getTenants } from './routes/tenants.js';
 import { changeTrunk, createTrunk, getTrunk, getTrunks } from './routes/trunks.js';
 
@@ -36,6 +46,14 @@ export const routes: readonly Route[] = [
   addContacts,
   listCampaignContacts,
   listCampaignAttempts,
+  createSuppressionList,
+  getSuppressionLists,
+  getSuppressionList,
+  changeSuppressionList,
+  addToSuppressionList,
+  getSuppressedNumbers,
+  addInstallationNumbers,
+  getInstallationNumbers,
   getHealth,
   getOpenApi(() => routes),
   getDocsPage,

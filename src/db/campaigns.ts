@@ -16,6 +16,8 @@ export interface NewCampaign {
   ring_seconds: number;
   retry: RetryRules;
   max_attempts: number;
+  /** How many days old the tenant's suppression lists may be when it starts; null: it does not matter. */
+  suppression_max_age_days: number | null;
 }
 
 /** A campaign with the counters that the triggers keep: contacts by state, and attempts. */
@@ -30,7 +32,7 @@ export interface Campaign extends NewCampaign, Record<ContactState, number> {
 }
 
 const COLUMNS = `id, name, status, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
-  ring_seconds, retry, max_attempts, created_at, started_at, ended_at, pending, calling, retrying, answered, busy,
+  ring_seconds, retry, max_attempts, suppression_max_age_days, created_at, started_at, ended_at, pending, calling, retrying, answered, busy,
   no_answer, failed, invalid, suppressed, cancelled, expired, attempts,
   (SELECT count(*)::integer FROM attempts a
     WHERE a.tenant_id = campaigns.tenant_id AND a.campaign_id = campaigns.id AND a.state = 'open') AS ports_in_use`;
@@ -38,8 +40,8 @@ const COLUMNS = `id, name, status, trunk_id, message_id, caller_id, ports, calls
 export async function insertCampaign(db: Db, tenantId: string, campaign: NewCampaign): Promise<Campaign> {
   const { rows } = await db.query<Campaign>(
     `INSERT INTO campaigns (tenant_id, id, name, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
-        ring_seconds, retry, max_attempts)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING ${COLUMNS}`,
+        ring_seconds, retry, max_attempts, suppression_max_age_days)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING ${COLUMNS}`,
     [
       tenantId,
       campaign.id,
@@ -53,6 +55,7 @@ export async function insertCampaign(db: Db, tenantId: string, campaign: NewCamp
       campaign.ring_seconds,
       JSON.stringify(campaign.retry),
       campaign.max_attempts,
+      campaign.suppression_max_age_days,
     ],
   );
   return rows[0]!;

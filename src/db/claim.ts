@@ -54,6 +54,14 @@ export interface TakenContact {
   ordinal: number;
 }
 
+/** What became of the due contacts that `takeDueContacts` looked at. */
+export interface Taken {
+  /** They are being called. */
+  contacts: TakenContact[];
+  /** Campaigns, each once, of which a contact was on a suppression list: it is `suppressed`, and its port still free. */
+  suppressedIn: string[];
+}
+
 /** Ports held, in the whole installation. */
 export async function countOpenPorts(tx: Tx): Promise<OpenPorts[]> {
   const { rows } = await tx.query<OpenPorts>({
@@ -128,16 +136,16 @@ export async function savePace(tx: Tx, rows: { scope: string; id: string; tokens
 }
 
 /**
- * Takes up to `count` due contacts of each campaign that still runs, retries first, and opens an attempt for each on `node`.
- * `attemptIds` must hold as many new ids as contacts may be taken in all.
+ * Takes up to `count` due contacts of each campaign that still runs, retries first, and opens an attempt for each on `node`;
+ * those on a suppression list are not called. `attemptIds` must hold as many new ids as contacts may be taken in all.
  */
 export async function takeDueContacts(
   tx: Tx,
   grants: { tenantId: string; campaignId: string; count: number }[],
   attemptIds: string[],
   node: string,
-): Promise<TakenContact[]> {
-  const { rows } = await tx.query<TakenContact>({
+): Promise<Taken> {
+  const { rows } = await tx.query<Omit<TakenContact, 'attempt_id'> & { attempt_id: string | null }>({
     name: 'take-due-contacts',
     // The due contacts must come from materialized CTEs: as a plain sub-select the planner may run it again for
     // each row of the UPDATE and so lock and take more rows than LIMIT allows. They go on as arrays, because the planner
@@ -149,36 +157,45 @@ export async function takeDueContacts(
         ORDER BY p.tenant_id, p.id FOR NO KEY UPDATE OF p
       ), retried AS MATERIALIZED (
         SELECT c.* FROM grants g CROSS JOIN LATERAL (
-          SELECT tenant_id, id, campaign_id FROM contacts
+          SELECT tenant_id, id, campaign_id, number FROM contacts
           WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = 'retrying'
             AND due_at <= statement_timestamp()
           ORDER BY due_at, id LIMIT g.n FOR UPDATE SKIP LOCKED) AS c
       ), fresh AS MATERIALIZED (
         SELECT c.* FROM grants g CROSS JOIN LATERAL (
-          SELECT tenant_id, id, campaign_id FROM contacts
+          SELECT tenant_id, id, campaign_id, number FROM contacts
           WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = 'pending'
             AND due_at <= statement_timestamp()
           ORDER BY due_at, id LIMIT g.n - (SELECT count(*) FROM retried r WHERE r.campaign_id = g.campaign_id)
           FOR UPDATE SKIP LOCKED) AS c
       ), due AS MATERIALIZED (
-        SELECT tenant_id, id FROM retried UNION ALL SELECT tenant_id, id FROM fresh
+        SELECT c.tenant_id, c.id,
+          EXISTS (SELECT FROM suppressed_numbers s WHERE s.number = c.number AND s.tenant_id = c.tenant_id)
+            OR EXISTS (SELECT FROM installation_suppressions s WHERE s.number = c.number) AS suppressed
+        FROM (SELECT * FROM retried UNION ALL SELECT * FROM fresh) AS c
       ), taken AS (
-        UPDATE contacts c SET state = 'calling', attempts = c.attempts + 1, updated_at = statement_timestamp()
-        FROM unnest(ARRAY(SELECT tenant_id FROM due), ARRAY(SELECT id FROM due)) AS d(tenant_id, id)
+        UPDATE contacts c SET updated_at = statement_timestamp(),
+          state = CASE WHEN d.suppressed THEN 'suppressed' ELSE 'calling' END,
+          attempts = c.attempts + CASE WHEN d.suppressed THEN 0 ELSE 1 END
+        FROM unnest(ARRAY(SELECT tenant_id FROM due), ARRAY(SELECT id FROM due), ARRAY(SELECT suppressed FROM due))
+          AS d(tenant_id, id, suppressed)
         WHERE c.tenant_id = d.tenant_id AND c.id = d.id
-        RETURNING c.tenant_id, c.id, c.campaign_id, c.number, c.attempts
+        RETURNING c.tenant_id, c.id, c.campaign_id, c.number, c.attempts, d.suppressed
       ), numbered AS (
-        SELECT taken.*, row_number() OVER (ORDER BY attempts DESC, id) AS n FROM taken
+        SELECT taken.*, row_number() OVER (ORDER BY attempts DESC, id) AS n FROM taken WHERE NOT suppressed
+      ), opened AS (
+        INSERT INTO attempts (tenant_id, id, campaign_id, contact_id, trunk_id, pbx_trunk, node, number, ordinal,
+          claimed_at)
+        SELECT d.tenant_id, k.id, d.campaign_id, d.id, p.trunk_id, tr.pbx_trunk, $5, d.number, d.attempts,
+          statement_timestamp()
+        FROM numbered d
+        JOIN unnest($4::uuid[]) WITH ORDINALITY AS k(id, n) USING (n)
+        JOIN campaigns p ON p.tenant_id = d.tenant_id AND p.id = d.campaign_id
+        JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
+        RETURNING tenant_id, campaign_id, contact_id, id, number, ordinal
       )
-      INSERT INTO attempts (tenant_id, id, campaign_id, contact_id, trunk_id, pbx_trunk, node, number, ordinal,
-        claimed_at)
-      SELECT d.tenant_id, k.id, d.campaign_id, d.id, p.trunk_id, tr.pbx_trunk, $5, d.number, d.attempts,
-        statement_timestamp()
-      FROM numbered d
-      JOIN unnest($4::uuid[]) WITH ORDINALITY AS k(id, n) USING (n)
-      JOIN campaigns p ON p.tenant_id = d.tenant_id AND p.id = d.campaign_id
-      JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
-      RETURNING tenant_id, campaign_id, contact_id, id AS attempt_id, number, ordinal`,
+      SELECT tenant_id, campaign_id, contact_id, id AS attempt_id, number, ordinal FROM opened
+      UNION ALL SELECT tenant_id, campaign_id, id, NULL, number, attempts FROM taken WHERE suppressed`,
     values: [
       grants.map((g) => g.tenantId),
       grants.map((g) => g.campaignId),
@@ -187,5 +204,11 @@ export async function takeDueContacts(
       node,
     ],
   });
-  return rows;
+  const contacts: TakenContact[] = [];
+  const suppressedIn = new Set<string>();
+  for (const { attempt_id, ...row } of rows) {
+    if (attempt_id === null) suppressedIn.add(row.campaign_id);
+    else contacts.push({ ...row, attempt_id });
+  }
+  return { contacts, suppressedIn: [...suppressedIn] };
 }

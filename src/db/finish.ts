@@ -193,7 +193,8 @@ async function moveContacts(tx: Tx, decisions: Decision[]): Promise<void> {
   });
 }
 
-async function completeCampaigns(tx: Tx, campaignIds: string[]): Promise<void> {
+/** Ends those of the campaigns that have no contact left to call. */
+export async function completeCampaigns(tx: Tx, campaignIds: string[]): Promise<void> {
   await tx.query({
     name: 'finish-campaigns',
     text: `UPDATE campaigns SET status = 'completed', ended_at = statement_timestamp()

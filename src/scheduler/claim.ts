@@ -8,9 +8,11 @@ import {
   findPace,
   type OpenPorts,
   savePace,
+  type Taken,
   type TakenContact,
   takeDueContacts,
 } from '../db/claim.js';
+import { completeCampaigns } from '../db/finish.js';
 import type { NodeLimits } from '../db/nodes.js';
 import type { Tx } from '../db/pool.js';
 import { newId } from '../ids.js';
@@ -73,12 +75,15 @@ export async function claimCalls(
     due.map((d) => candidateOf(d, node, open)),
     limits,
   );
-  const taken = grants.size > 0 ? await take(tx, due, grants, node) : [];
+  const { contacts: taken, suppressedIn } = await take(tx, due, grants, node);
   charge(taken, due, node, scopes, buckets);
   if (taken.length > 0 && buckets.size > 0) await savePaceOf(tx, scopes, buckets);
   const calls = callsOf(taken, due);
   if (calls.length > 0) await stage(calls);
-  return { calls, wakeInMs: wakeInMs(due, node, scopes, buckets) };
+  if (suppressedIn.length === 0) return { calls, wakeInMs: wakeInMs(due, node, scopes, buckets) };
+  // They may have been a campaign's last; and the ports they were meant to have are free.
+  await completeCampaigns(tx, suppressedIn);
+  return { calls, wakeInMs: 0 };
 }
 
 function held(open: OpenPorts[], match: (o: OpenPorts) => boolean): number {
@@ -161,12 +166,12 @@ async function take(
   due: DueCampaign[],
   granted: Map<string, number>,
   node: NodeLimits,
-): Promise<TakenContact[]> {
+): Promise<Taken> {
   const grants = due
     .filter((d) => granted.has(d.campaign_id))
     .map((d) => ({ tenantId: d.tenant_id, campaignId: d.campaign_id, count: granted.get(d.campaign_id)! }));
   const ids = Array.from({ length: grants.reduce((sum, g) => sum + g.count, 0) }, () => newId());
-  return ids.length === 0 ? [] : takeDueContacts(tx, grants, ids, node.name);
+  return ids.length === 0 ? { contacts: [], suppressedIn: [] } : takeDueContacts(tx, grants, ids, node.name);
 }
 
 /** Puts what was taken on the account of every limit that it draws on. */

@@ -53,6 +53,7 @@ describe('campaigns', () => {
       ring_seconds: 30,
       retry: { busy: '5m,15m', no_answer: '30m,2h', congestion: '1m*5' },
       max_attempts: 5,
+      suppression_max_age_days: null,
       created_at: expect.any(String),
       started_at: null,
       ended_at: null,

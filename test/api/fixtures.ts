@@ -13,6 +13,8 @@ export interface TenantOnApi {
 export interface Equipped extends TenantOnApi {
   trunkId: string;
   messageId: string;
+  /** A suppression list, with one number. */
+  listId: string;
 }
 
 export const silence = renderWav(Buffer.alloc(8000));
@@ -37,7 +39,10 @@ export async function createTenant(api: ApiFixture, changes: object = {}): Promi
   return { id, token: issueToken(secret, { tenantId: id }, 3600) };
 }
 
-/** A tenant with a trunk and a message. */
+/** A number on the suppression list of every equipped tenant. */
+export const suppressedNumber = '+493019999999';
+
+/** A tenant with a trunk, a message and a suppression list. */
 export async function createEquipped(api: ApiFixture, changes: object = {}): Promise<Equipped> {
   const tenant = await createTenant(api, changes);
   const trunk = await api.send('POST', `/v1/trunks?tenant_id=${tenant.id}`, {
@@ -49,7 +54,17 @@ export async function createEquipped(api: ApiFixture, changes: object = {}): Pro
     body: silence,
     type: 'audio/wav',
   });
-  return { ...tenant, trunkId: created(trunk).json.id, messageId: created(message).json.id };
+  const list = await api.send('POST', '/v1/suppression-lists', {
+    token: tenant.token,
+    body: { name: 'No more' },
+  });
+  const listId: string = created(list).json.id;
+  const added = await api.send('POST', `/v1/suppression-lists/${listId}/numbers`, {
+    token: tenant.token,
+    body: [suppressedNumber],
+  });
+  created(added);
+  return { ...tenant, trunkId: created(trunk).json.id, messageId: created(message).json.id, listId };
 }
 
 /** A draft campaign; returns its id. */
@@ -102,7 +117,10 @@ export async function insertAttempt(
 
 /** All that is in the database, as text: to see that nothing changed. */
 export async function everything(api: ApiFixture): Promise<string> {
-  const tables = ['tenants', 'pbx_trunks', 'trunks', 'messages', 'campaigns', 'contacts', 'attempts'];
+  const tables = [
+    ...['tenants', 'pbx_trunks', 'trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
+    ...['suppression_lists', 'suppressed_numbers', 'installation_suppressions'],
+  ];
   const found = await Promise.all(
     tables.map((table) => api.db.pool.query(`SELECT to_jsonb(t) AS row FROM ${table} t ORDER BY t::text`)),
   );

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Route } from '../../src/api/route.js';
 import { createMessage } from '../../src/api/routes/messages.js';
+import { createSuppressionList } from '../../src/api/routes/suppressions.js';
 import { routes } from '../../src/api/routes.js';
 import { asTenant, type Pool, transaction } from '../../src/db/pool.js';
 import { type ApiFixture, startApi } from './client.js';
@@ -21,6 +22,8 @@ let owner: Equipped;
 let stranger: Equipped;
 let campaignId: string;
 
+const onlyOwners = '+493018888888';
+
 /** Statements whose WHERE clause was made to hold for every row. */
 let opened = 0;
 
@@ -31,6 +34,8 @@ beforeAll(async () => {
   campaignId = await createCampaign(api, owner);
   await addContacts(api, owner, campaignId, numbers(3));
   await insertAttempt(api, owner, campaignId);
+  const list = `/v1/suppression-lists/${owner.listId}/numbers`;
+  await api.send('POST', list, { token: owner.token, body: [onlyOwners] });
   const own = await createCampaign(api, stranger);
   await addContacts(api, stranger, own, numbers(3, 500));
 });
@@ -71,7 +76,10 @@ function instead<T extends object>(object: T, methods: Partial<Record<keyof T, u
 
 /** All rows of a tenant, as text. */
 async function rowsOf(tenantId: string): Promise<string> {
-  const tables = ['trunks', 'messages', 'campaigns', 'contacts', 'attempts'];
+  const tables = [
+    ...['trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
+    ...['suppression_lists', 'suppressed_numbers'],
+  ];
   const found = await Promise.all(
     tables.map((table) =>
       api.db.pool.query(`SELECT to_jsonb(t) AS row FROM ${table} t WHERE tenant_id = $1 ORDER BY t::text`, [
@@ -94,12 +102,13 @@ describe('with the WHERE clauses taken out of its queries', () => {
       const reply = await api.send(route.method, path, { ...sent, token: stranger.token });
       const told = reply.bytes.toString('latin1');
       // What a refusal repeats of the request was no secret to who sent it.
-      for (const secret of [owner.trunkId, owner.messageId, ...numbers(3)])
+      for (const secret of [owner.trunkId, owner.messageId, ...numbers(3), onlyOwners])
         expect(told).not.toContain(secret);
-      if (reply.status < 300) expect(told).not.toContain(campaignId);
+      if (reply.status < 300) for (const id of [campaignId, owner.listId]) expect(told).not.toContain(id);
       expect(await rowsOf(owner.id)).toBe(before);
-      // A new message is put in, whatever there is.
-      expect(opened).toBeGreaterThan(route === createMessage ? -1 : 0);
+      // What is new is put in, whatever there is.
+      const isNew = route === createMessage || route === createSuppressionList;
+      expect(opened).toBeGreaterThan(isNew ? -1 : 0);
     },
   );
 });

@@ -13,6 +13,7 @@ export function validRequest(
     trunks: ids.owner.trunkId,
     messages: ids.owner.messageId,
     campaigns: ids.campaign,
+    'suppression-lists': ids.owner.listId,
   }[noun];
   const path = route.path.replace('{id}', id ?? '').replace('{name}', 'carrier1');
   const bodies: Record<string, unknown> = {
@@ -22,6 +23,10 @@ export function validRequest(
     'patch /v1/trunks/{id}': { name: 'Changed' },
     'put /v1/pbx-trunks/{name}': { ports: 7, calls_per_second: null },
     'post /v1/campaigns': { name: 'New', trunk_id: ids.owner.trunkId, message_id: ids.owner.messageId },
+    'post /v1/suppression-lists': { name: 'New' },
+    'patch /v1/suppression-lists/{id}': { name: 'Changed' },
+    'post /v1/suppression-lists/{id}/numbers': numbers(1, 700),
+    'post /v1/installation-suppressions': numbers(1, 700),
     'post /v1/campaigns/{id}/contacts': [{ number: numbers(1, 500)[0] }],
   };
   if (route.path === '/v1/messages' && route.method === 'post') {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { registerNode } from '../../src/db/nodes.js';
+import { newId } from '../../src/ids.js';
 import type { ClaimedCall } from '../../src/scheduler/claim.js';
 import { countersOf, insertCampaignFixture, insertTenantFixture, numbersFor } from '../support/campaigns.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -14,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 beforeEach(async () => {
-  await database.pool.query('TRUNCATE tenants, nodes, pbx_trunks, pace CASCADE');
+  await database.pool.query('TRUNCATE tenants, nodes, pbx_trunks, pace, installation_suppressions CASCADE');
   await registerNode(database.pool, node);
   await registerNode(database.pool, { ...node, name: 'b' });
 });
@@ -25,6 +26,18 @@ const end = (calls: ClaimedCall[], as?: 'lost') =>
     database.pool,
     calls.map((c) => ({ callId: c.callId, archiveStatus: 'Expired' as const, ...(as ? { as } : {}) })),
   );
+
+async function suppress(tenantId: string, number: string): Promise<void> {
+  const listId = newId();
+  await database.pool.query(
+    "INSERT INTO suppression_lists (tenant_id, id, name, as_of) VALUES ($1, $2, 'no more', current_date)",
+    [tenantId, listId],
+  );
+  await database.pool.query(
+    'INSERT INTO suppressed_numbers (tenant_id, list_id, number) VALUES ($1, $2, $3)',
+    [tenantId, listId, number],
+  );
+}
 
 describe('a claim', () => {
   it('takes what is due and opens an attempt for each', async () => {
@@ -44,6 +57,45 @@ describe('a claim', () => {
     expect(kept).toMatchObject({ pending: 0, calling: 3, attempts: 3 });
     expect(kept).toEqual(counted);
     expect((await claim()).calls).toEqual([]);
+  });
+
+  it('calls nobody who is on a list of the tenant or of the installation, and gives the port to the next', async () => {
+    const { pool } = database;
+    const tenant = await insertTenantFixture(pool, { ports: 2 });
+    const other = await insertTenantFixture(pool);
+    const [first, second, third, fourth] = numbersFor('200', 4) as [string, string, string, string];
+    const campaign = await insertCampaignFixture(pool, tenant, [first, second, third, fourth]);
+    const others = await insertCampaignFixture(pool, other, [first, third]);
+    await suppress(tenant.tenantId, first);
+    await pool.query('INSERT INTO installation_suppressions (number) VALUES ($1)', [third]);
+    const one = await claim();
+    expect(one.calls.map((c) => c.number).toSorted()).toEqual([first, second]);
+    expect(one.calls.find((c) => c.number === first)?.tenantId).toBe(other.tenantId);
+    expect(one.wakeInMs).toBe(0);
+    expect(await claim()).toEqual({ calls: [], wakeInMs: 0 });
+    const last = await claim();
+    expect(last.calls.map((c) => c.number)).toEqual([fourth]);
+    expect(last.wakeInMs).not.toBe(0);
+    for (const id of [campaign, others]) {
+      const { kept, counted } = await countersOf(pool, id);
+      expect(kept).toEqual(counted);
+      expect(kept).toMatchObject({ pending: 0, suppressed: id === campaign ? 2 : 1 });
+    }
+  });
+
+  it('calls nobody who is put on a list while a retry waits, and completes a campaign of such contacts', async () => {
+    const { pool } = database;
+    const tenant = await insertTenantFixture(pool);
+    const [number] = numbersFor('486', 1) as [string];
+    const campaign = await insertCampaignFixture(pool, tenant, [number], { retry: { lost: '1s' } });
+    await end((await claim()).calls, 'lost');
+    await pool.query("UPDATE contacts SET due_at = now() - interval '1 s'");
+    await suppress(tenant.tenantId, number);
+    expect((await claim()).calls).toEqual([]);
+    const { rows } = await pool.query('SELECT status, suppressed, attempts FROM campaigns WHERE id = $1', [
+      campaign,
+    ]);
+    expect(rows).toEqual([{ status: 'completed', suppressed: 1, attempts: 1 }]);
   });
 
   it.each([

@@ -9,6 +9,7 @@ import {
 } from '../../db/campaigns.js';
 import { cancelContacts } from '../../db/contacts.js';
 import { type Db, type TenantDatabase, type Tx, transaction } from '../../db/pool.js';
+import { findOldSuppressionLists } from '../../db/suppressions.js';
 import { CampanileError } from '../../errors.js';
 import { notFound } from '../problem.js';
 import { type Route, route } from '../route.js';
@@ -21,6 +22,7 @@ export const startCampaign = changeStatus(
   async (tx, tenantId, found) => {
     expectStatus('start', 'campaign_not_draft', found, ['draft']);
     if (found.pending === 0) throw conflict('campaign_empty', 'cannot start a campaign that has no contacts');
+    await checkSuppressionLists(tx, tenantId, found);
     await updateCampaignStatus(tx, tenantId, found.id, 'running');
     await notifyDue(tx);
   },
@@ -40,6 +42,7 @@ export const resumeCampaign = changeStatus(
   'Go on with a paused campaign',
   async (tx, tenantId, found) => {
     expectStatus('resume', 'campaign_not_paused', found, ['paused']);
+    await checkSuppressionLists(tx, tenantId, found);
     await updateCampaignStatus(tx, tenantId, found.id, 'running');
     await notifyDue(tx);
   },
@@ -101,6 +104,20 @@ function changeStatus(
       return show(db);
     },
   });
+}
+
+/** Throws a CampanileError (`suppression_lists_old`, 409) when the campaign demands newer suppression lists than there are. */
+async function checkSuppressionLists(tx: Tx, tenantId: string, found: Campaign): Promise<void> {
+  const days = found.suppression_max_age_days;
+  if (days === null) return;
+  const old = await findOldSuppressionLists(tx, tenantId, days);
+  if (old?.length === 0) return;
+  const why =
+    old === null ? 'there is none' : `too old: ${old.map((name) => JSON.stringify(name)).join(', ')}`;
+  throw conflict(
+    'suppression_lists_old',
+    `the campaign demands suppression lists of the last ${days} days, and ${why}; bring them up to date and set their as_of`,
+  );
 }
 
 function missing(): never {

@@ -53,6 +53,10 @@ export const newCampaign = z
       .max(100)
       .default(5)
       .meta({ description: 'The most attempts at one contact, over all rules' }),
+    suppression_max_age_days: z.int().min(0).max(3650).nullable().default(null).meta({
+      description:
+        'It starts only when the tenant has suppression lists and none is more days old; null: it does not matter',
+    }),
   })
   .meta({ id: 'NewCampaign' });
 
@@ -72,6 +76,7 @@ export const campaign = z
     ring_seconds: z.int(),
     retry,
     max_attempts: z.int(),
+    suppression_max_age_days: z.int().nullable(),
     created_at: time,
     started_at: time.nullable(),
     ended_at: time.nullable(),

@@ -1,0 +1,137 @@
+import {
+  addInstallationSuppressions,
+  addSuppressedNumbers,
+  findSuppressionListById,
+  insertSuppressionList,
+  listInstallationSuppressions,
+  listSuppressedNumbers,
+  listSuppressionLists,
+  updateSuppressionList,
+} from '../../db/suppressions.js';
+import { newId } from '../../ids.js';
+import { notFound } from '../problem.js';
+import { route } from '../route.js';
+import { listOf, listSchema, pageOf, pageQuery } from '../schemas/common.js';
+import { added } from '../schemas/contact.js';
+import {
+  newSuppressionList,
+  numberPageQuery,
+  suppressedNumber,
+  suppressedNumbers,
+  suppressedNumbersCsv,
+  suppressionList,
+  suppressionListChanges,
+} from '../schemas/suppression.js';
+import { readNumbers } from '../suppression-rows.js';
+
+const content = { 'application/json': suppressedNumbers, 'text/csv': suppressedNumbersCsv };
+const upload = { content, limit: 10 * 1024 * 1024 };
+
+export const createSuppressionList = route({
+  method: 'post',
+  path: '/v1/suppression-lists',
+  access: 'tenant',
+  summary: 'Create a suppression list: its numbers are never called',
+  body: newSuppressionList,
+  status: 201,
+  answer: suppressionList,
+  handle: ({ db, tenant, body }) => {
+    const as_of = body.as_of ?? new Date().toISOString().slice(0, 10);
+    return insertSuppressionList(db, tenant.id, { id: newId(), name: body.name, as_of });
+  },
+});
+
+export const getSuppressionLists = route({
+  method: 'get',
+  path: '/v1/suppression-lists',
+  access: 'tenant',
+  summary: 'List the suppression lists',
+  query: pageQuery,
+  answer: listSchema(suppressionList),
+  async handle({ db, tenant, query }) {
+    const rows = await listSuppressionLists(db, tenant.id, pageOf(query));
+    return listOf(rows, query, (row) => row.id);
+  },
+});
+
+export const getSuppressionList = route({
+  method: 'get',
+  path: '/v1/suppression-lists/{id}',
+  access: 'tenant',
+  summary: 'Show a suppression list',
+  answer: suppressionList,
+  handle: async ({ db, tenant, id }) => (await findSuppressionListById(db, tenant.id, id)) ?? missing(),
+});
+
+export const changeSuppressionList = route({
+  method: 'patch',
+  path: '/v1/suppression-lists/{id}',
+  access: 'tenant',
+  summary: 'Rename a suppression list, or say of which day it is now',
+  body: suppressionListChanges,
+  answer: suppressionList,
+  handle: async ({ db, tenant, id, body }) =>
+    (await updateSuppressionList(db, tenant.id, id, body)) ?? missing(),
+});
+
+export const addToSuppressionList = route({
+  method: 'post',
+  path: '/v1/suppression-lists/{id}/numbers',
+  access: 'tenant',
+  summary: 'Put numbers on a suppression list: all of them, or none when one is wrong. They hold at once',
+  upload,
+  status: 201,
+  answer: added,
+  async handle({ db, tenant, id, upload }) {
+    if (!(await findSuppressionListById(db, tenant.id, id))) throw notFound('suppression list');
+    const { numbers, rows } = await readNumbers(upload, tenant.default_region);
+    const fresh = await addSuppressedNumbers(db, tenant.id, id, numbers);
+    return { added: fresh, duplicates: rows - fresh };
+  },
+});
+
+export const getSuppressedNumbers = route({
+  method: 'get',
+  path: '/v1/suppression-lists/{id}/numbers',
+  access: 'tenant',
+  summary: 'List the numbers of a suppression list',
+  query: numberPageQuery,
+  answer: listSchema(suppressedNumber),
+  async handle({ db, tenant, id, query }) {
+    if (!(await findSuppressionListById(db, tenant.id, id))) throw notFound('suppression list');
+    const rows = await listSuppressedNumbers(db, tenant.id, id, pageOf(query));
+    return listOf(rows, query, (row) => row.number);
+  },
+});
+
+export const addInstallationNumbers = route({
+  method: 'post',
+  path: '/v1/installation-suppressions',
+  access: 'admin',
+  summary: 'Put numbers (E.164) on the list that holds for every tenant',
+  upload,
+  status: 201,
+  answer: added,
+  async handle({ pool, upload }) {
+    const { numbers, rows } = await readNumbers(upload, null);
+    const fresh = await addInstallationSuppressions(pool, numbers);
+    return { added: fresh, duplicates: rows - fresh };
+  },
+});
+
+export const getInstallationNumbers = route({
+  method: 'get',
+  path: '/v1/installation-suppressions',
+  access: 'admin',
+  summary: 'List the numbers that no tenant may call',
+  query: numberPageQuery,
+  answer: listSchema(suppressedNumber),
+  async handle({ pool, query }) {
+    const rows = await listInstallationSuppressions(pool, pageOf(query));
+    return listOf(rows, query, (row) => row.number);
+  },
+});
+
+function missing(): never {
+  throw notFound('suppression list');
+}
