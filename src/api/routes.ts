@@ -1,7 +1,20 @@
 import type { Route } from './route.js';
 import { listCampaignAttempts } from './routes/attempts.js';
-import { cancelCampaign, pauseCampaign, resumeCampaign, startCampaign } from './routes/campaign-status.js';
-import { createCampaign, getCampaign, getCampaigns } from './routes/campaigns.js';
+import {
+  archiveCampaign,
+  cancelCampaign,
+  pauseCampaign,
+  resumeCampaign,
+  startCampaign,
+  unarchiveCampaign,
+} from './routes/campaign-status.js';
+import {
+  changeCampaign,
+  copyCampaign,
+  createCampaign,
+  getCampaign,
+  getCampaigns,
+} from './routes/campaigns.js';
 import { addContacts, listCampaignContacts } from './routes/contacts.js';
 import { getDocsFile, getDocsPage, getOpenApi } from './routes/docs.js';
 import { getHealth } from './routes/health.js';
@@ -39,10 +52,14 @@ export const routes: readonly Route[] = [
   createCampaign,
   getCampaigns,
   getCampaign,
+  changeCampaign,
+  copyCampaign,
   startCampaign,
   pauseCampaign,
   resumeCampaign,
   cancelCampaign,
+  archiveCampaign,
+  unarchiveCampaign,
   addContacts,
   listCampaignContacts,
   listCampaignAttempts,

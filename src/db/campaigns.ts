@@ -26,37 +26,42 @@ export interface Campaign extends NewCampaign, Record<ContactState, number> {
   created_at: Date;
   started_at: Date | null;
   ended_at: Date | null;
+  archived_at: Date | null;
   attempts: number;
   /** Calls that are up or on their way. */
   ports_in_use: number;
 }
 
 const COLUMNS = `id, name, status, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
-  ring_seconds, retry, max_attempts, suppression_max_age_days, created_at, started_at, ended_at, pending, calling, retrying, answered, busy,
+  ring_seconds, retry, max_attempts, suppression_max_age_days, created_at, started_at, ended_at, archived_at, pending, calling, retrying, answered, busy,
   no_answer, failed, invalid, suppressed, cancelled, expired, attempts,
   (SELECT count(*)::integer FROM attempts a
     WHERE a.tenant_id = campaigns.tenant_id AND a.campaign_id = campaigns.id AND a.state = 'open') AS ports_in_use`;
+
+function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
+  return [
+    tenantId,
+    campaign.id,
+    campaign.name,
+    campaign.trunk_id,
+    campaign.message_id,
+    campaign.caller_id,
+    campaign.ports,
+    campaign.calls_per_second,
+    campaign.weight,
+    campaign.ring_seconds,
+    JSON.stringify(campaign.retry),
+    campaign.max_attempts,
+    campaign.suppression_max_age_days,
+  ];
+}
 
 export async function insertCampaign(db: Db, tenantId: string, campaign: NewCampaign): Promise<Campaign> {
   const { rows } = await db.query<Campaign>(
     `INSERT INTO campaigns (tenant_id, id, name, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
         ring_seconds, retry, max_attempts, suppression_max_age_days)
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING ${COLUMNS}`,
-    [
-      tenantId,
-      campaign.id,
-      campaign.name,
-      campaign.trunk_id,
-      campaign.message_id,
-      campaign.caller_id,
-      campaign.ports,
-      campaign.calls_per_second,
-      campaign.weight,
-      campaign.ring_seconds,
-      JSON.stringify(campaign.retry),
-      campaign.max_attempts,
-      campaign.suppression_max_age_days,
-    ],
+    settingsOf(tenantId, campaign),
   );
   return rows[0]!;
 }
@@ -81,13 +86,45 @@ export async function lockCampaign(tx: Tx, tenantId: string, id: string): Promis
   return rows[0] ?? null;
 }
 
-export async function listCampaigns(db: Db, tenantId: string, page: Page): Promise<Campaign[]> {
+/** Campaigns that are archived, or those that are not. */
+export async function listCampaigns(
+  db: Db,
+  tenantId: string,
+  archived: boolean,
+  page: Page,
+): Promise<Campaign[]> {
   const { rows } = await db.query<Campaign>(
     `SELECT ${COLUMNS} FROM campaigns
-      WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3`,
-    [tenantId, page.after, page.limit],
+      WHERE tenant_id = $1 AND (archived_at IS NOT NULL) = $2 AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4`,
+    [tenantId, archived, page.after, page.limit],
   );
   return rows;
+}
+
+/** Sets what a campaign is made of; running calls keep what they were placed with. */
+export async function updateCampaign(tx: Tx, tenantId: string, campaign: NewCampaign): Promise<Campaign> {
+  const { rows } = await tx.query<Campaign>(
+    `UPDATE campaigns SET name = $3, trunk_id = $4, message_id = $5, caller_id = $6, ports = $7,
+        calls_per_second = $8, weight = $9, ring_seconds = $10, retry = $11, max_attempts = $12,
+        suppression_max_age_days = $13
+      WHERE tenant_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
+    settingsOf(tenantId, campaign),
+  );
+  return rows[0]!;
+}
+
+/** Archives a campaign, or takes it out of the archive. */
+export async function updateCampaignArchived(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  archived: boolean,
+): Promise<void> {
+  await tx.query(
+    `UPDATE campaigns SET archived_at = CASE WHEN $3 THEN coalesce(archived_at, statement_timestamp()) END
+      WHERE tenant_id = $1 AND id = $2`,
+    [tenantId, id, archived],
+  );
 }
 
 /** Sets a campaign's status, the time of its first start and the time of its cancellation. */

@@ -170,3 +170,27 @@ async function waitForLock(): Promise<void> {
     if (rows.length > 0) return;
   }
 }
+
+describe('a campaign that has ended', () => {
+  it('goes into the archive and out of it, and lists show it there', async () => {
+    const listed = async (query = '') =>
+      (await api.send('GET', `/v1/campaigns?limit=1000${query}`, { token: tenant.token })).json.data
+        .map((campaign: { id: string }) => campaign.id)
+        .includes(id);
+    const refused = await act('archive');
+    expect([refused.status, refused.json.code]).toEqual([409, 'campaign_not_ended']);
+    await act('cancel');
+    const { archived_at } = (await act('archive')).json;
+    expect(archived_at).toEqual(expect.any(String));
+    expect((await act('archive')).json.archived_at).toBe(archived_at);
+    expect([await listed(), await listed('&archived=true')]).toEqual([false, true]);
+    expect((await act('unarchive')).json.archived_at).toBeNull();
+    expect([await listed(), await listed('&archived=true')]).toEqual([true, false]);
+  });
+
+  it('is not changed any more', async () => {
+    await act('cancel');
+    const reply = await api.send('PATCH', `/v1/campaigns/${id}`, { token: tenant.token, body: { ports: 3 } });
+    expect([reply.status, reply.json.code]).toEqual([409, 'campaign_ended']);
+  });
+});

@@ -9,6 +9,7 @@ import {
   numbers,
   unknownId,
 } from './fixtures.js';
+import { hearNotifications } from './notifications.js';
 
 let api: ApiFixture;
 let tenant: Equipped;
@@ -54,6 +55,7 @@ describe('campaigns', () => {
       retry: { busy: '5m,15m', no_answer: '30m,2h', congestion: '1m*5' },
       max_attempts: 5,
       suppression_max_age_days: null,
+      archived_at: null,
       created_at: expect.any(String),
       started_at: null,
       ended_at: null,
@@ -166,4 +168,63 @@ describe('campaigns', () => {
     expect([...first.json.data, ...second.json.data].map((c) => c.id)).toEqual(ids);
     expect(second.json.next).toBeNull();
   });
+});
+
+describe('changing a campaign', () => {
+  const change = (id: string, body: object) =>
+    api.send('PATCH', `/v1/campaigns/${id}`, { token: tenant.token, body });
+
+  it('sets what is named and leaves the rest, and wakes the schedulers of one that runs', async () => {
+    const id = await createCampaign(api, tenant, { ports: 3, retry: { busy: '1m' } });
+    const before = await show(id);
+    const changes = {
+      ports: null,
+      retry: { no_answer: '5m' },
+      caller_id: '+14155550123',
+      calls_per_second: 2.5,
+    };
+    expect((await change(id, changes)).json).toEqual({ ...before, ...changes });
+    expect(await show(id)).toEqual({ ...before, ...changes });
+    await addContacts(api, tenant, id, numbers(1));
+    await api.send('POST', `/v1/campaigns/${id}/start`, { token: tenant.token });
+    const notifications = await hearNotifications(api.db.url);
+    await change(id, { weight: 5 });
+    expect(await notifications.take()).toEqual(['campanile_due']);
+    await notifications.stop();
+  });
+
+  it('checks as creating does', async () => {
+    const id = await createCampaign(api, tenant);
+    const before = await show(id);
+    const other = await createEquipped(api);
+    const reply = await change(id, { trunk_id: other.trunkId, message_id: unknownId });
+    expect(fieldsOf(reply.json)).toEqual(['/message_id', '/trunk_id']);
+    expect(fieldsOf((await change(id, { ring_seconds: 4, status: 'running' })).json)).toEqual([
+      '/ring_seconds',
+      '/status',
+    ]);
+    expect(await show(id)).toEqual(before);
+  });
+});
+
+it('copies a campaign as a draft without contacts', async () => {
+  const id = await createCampaign(api, tenant, {
+    ports: 3,
+    retry: { busy: '1m' },
+    name: 'x'.repeat(191) + '🔔'.repeat(4),
+  });
+  await addContacts(api, tenant, id, numbers(2));
+  await api.send('POST', `/v1/campaigns/${id}/start`, { token: tenant.token });
+  const copy = (body: object) => api.send('POST', `/v1/campaigns/${id}/copy`, { token: tenant.token, body });
+  const made = await copy({});
+  expect(made.status).toBe(201);
+  const { id: _, created_at, ...settings } = await show(id);
+  expect(made.json).toMatchObject({
+    ...settings,
+    name: `Copy of ${'x'.repeat(191)}`,
+    status: 'draft',
+    started_at: null,
+    contacts: noContacts,
+  });
+  expect((await copy({ name: 'Again' })).json.name).toBe('Again');
 });

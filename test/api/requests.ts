@@ -27,6 +27,8 @@ export function validRequest(
     'patch /v1/suppression-lists/{id}': { name: 'Changed' },
     'post /v1/suppression-lists/{id}/numbers': numbers(1, 700),
     'post /v1/installation-suppressions': numbers(1, 700),
+    'patch /v1/campaigns/{id}': { ports: 7 },
+    'post /v1/campaigns/{id}/copy': {},
     'post /v1/campaigns/{id}/contacts': [{ number: numbers(1, 500)[0] }],
   };
   if (route.path === '/v1/messages' && route.method === 'post') {

@@ -5,6 +5,7 @@ import {
   lockCampaign,
   notifyCancelled,
   notifyDue,
+  updateCampaignArchived,
   updateCampaignStatus,
 } from '../../db/campaigns.js';
 import { cancelContacts } from '../../db/contacts.js';
@@ -61,6 +62,21 @@ export const cancelCampaign = changeStatus(
     await cancelContacts(tx, tenantId, found.id, BATCH);
   },
   cancelRest,
+);
+
+export const archiveCampaign = changeStatus(
+  'archive',
+  'Put a campaign that has ended into the archive: lists show it when asked for archived ones',
+  async (tx, tenantId, found) => {
+    expectStatus('archive', 'campaign_not_ended', found, ['completed', 'cancelled']);
+    await updateCampaignArchived(tx, tenantId, found.id, true);
+  },
+);
+
+export const unarchiveCampaign = changeStatus(
+  'unarchive',
+  'Take a campaign out of the archive',
+  (tx, tenantId, found) => updateCampaignArchived(tx, tenantId, found.id, false),
 );
 
 /** So many contacts are cancelled in a fraction of a second, in which the ends of the campaign's calls wait. */

@@ -1,11 +1,28 @@
+import { z } from 'zod';
 import { CONTACT_STATES } from '../../calls/states.js';
-import { type Campaign, findCampaignById, insertCampaign, listCampaigns } from '../../db/campaigns.js';
+import {
+  type Campaign,
+  findCampaignById,
+  insertCampaign,
+  listCampaigns,
+  lockCampaign,
+  notifyDue,
+  updateCampaign,
+} from '../../db/campaigns.js';
 import { findMessageById } from '../../db/messages.js';
+import { type Db, transaction } from '../../db/pool.js';
 import { findTrunkById } from '../../db/trunks.js';
+import { CampanileError } from '../../errors.js';
 import { newId } from '../../ids.js';
 import { FieldsInvalid, notFound } from '../problem.js';
 import { type Answer, route } from '../route.js';
-import { campaign, newCampaign, type ShownCampaign } from '../schemas/campaign.js';
+import {
+  campaign,
+  campaignChanges,
+  campaignCopy,
+  newCampaign,
+  type ShownCampaign,
+} from '../schemas/campaign.js';
 import { listOf, listSchema, pageOf, pageQuery } from '../schemas/common.js';
 
 export const createCampaign = route({
@@ -17,15 +34,7 @@ export const createCampaign = route({
   status: 201,
   answer: campaign,
   async handle({ db, tenant, body }) {
-    const [trunk, message] = await Promise.all([
-      findTrunkById(db, tenant.id, body.trunk_id),
-      findMessageById(db, tenant.id, body.message_id),
-    ]);
-    const errors = [
-      ...(trunk ? [] : [{ field: '/trunk_id', message: 'is no trunk' }]),
-      ...(message ? [] : [{ field: '/message_id', message: 'is no message' }]),
-    ];
-    if (errors.length > 0) throw new FieldsInvalid(errors);
+    await checkReferences(db, tenant.id, body);
     return showCampaign(await insertCampaign(db, tenant.id, { id: newId(), ...body }));
   },
 });
@@ -35,10 +44,15 @@ export const getCampaigns = route({
   path: '/v1/campaigns',
   access: 'tenant',
   summary: 'List the campaigns',
-  query: pageQuery,
+  query: pageQuery.extend({
+    archived: z
+      .enum(['true', 'false'])
+      .default('false')
+      .meta({ description: 'Those in the archive instead' }),
+  }),
   answer: listSchema(campaign),
   async handle({ db, tenant, query }) {
-    const rows = await listCampaigns(db, tenant.id, pageOf(query));
+    const rows = await listCampaigns(db, tenant.id, query.archived === 'true', pageOf(query));
     const { data, next } = listOf(rows, query, (row) => row.id);
     return { data: data.map(showCampaign), next };
   },
@@ -56,6 +70,66 @@ export const getCampaign = route({
     return showCampaign(found);
   },
 });
+
+export const changeCampaign = route({
+  method: 'patch',
+  path: '/v1/campaigns/{id}',
+  access: 'tenant',
+  summary:
+    'Change a campaign that has not ended: with the next call. Calls under way keep what they were placed with',
+  body: campaignChanges,
+  answer: campaign,
+  problems: [409],
+  handle: ({ db, tenant, id, body }) =>
+    transaction(db, async (tx) => {
+      const found = await lockCampaign(tx, tenant.id, id);
+      if (!found) throw notFound('campaign');
+      if (found.status === 'completed' || found.status === 'cancelled') {
+        throw new CampanileError('campaign_ended', `cannot change a campaign that is ${found.status}`, {
+          status: 409,
+        });
+      }
+      await checkReferences(tx, tenant.id, body);
+      const changed = await updateCampaign(tx, tenant.id, { ...found, ...body });
+      // It may have more ports now.
+      if (found.status === 'running') await notifyDue(tx);
+      return showCampaign(changed);
+    }),
+});
+
+export const copyCampaign = route({
+  method: 'post',
+  path: '/v1/campaigns/{id}/copy',
+  access: 'tenant',
+  summary: 'Copy a campaign as a draft without contacts',
+  body: campaignCopy,
+  status: 201,
+  answer: campaign,
+  async handle({ db, tenant, id, body }) {
+    const found = await findCampaignById(db, tenant.id, id);
+    if (!found) throw notFound('campaign');
+    // Cut between two characters.
+    const name = body.name ?? `Copy of ${found.name}`.slice(0, 200).replace(/[\uD800-\uDBFF]$/, '');
+    return showCampaign(await insertCampaign(db, tenant.id, { ...found, id: newId(), name }));
+  },
+});
+
+/** Throws a FieldsInvalid when the trunk or message that a campaign names is none of the tenant's. */
+async function checkReferences(
+  db: Db,
+  tenantId: string,
+  named: { trunk_id?: string; message_id?: string },
+): Promise<void> {
+  const [trunk, message] = await Promise.all([
+    named.trunk_id === undefined || findTrunkById(db, tenantId, named.trunk_id),
+    named.message_id === undefined || findMessageById(db, tenantId, named.message_id),
+  ]);
+  const errors = [
+    ...(trunk ? [] : [{ field: '/trunk_id', message: 'is no trunk' }]),
+    ...(message ? [] : [{ field: '/message_id', message: 'is no message' }]),
+  ];
+  if (errors.length > 0) throw new FieldsInvalid(errors);
+}
 
 /** A campaign as the API shows it: the counters of its contacts in an object of their own, with their sum. */
 export function showCampaign(row: Campaign): Answer<ShownCampaign> {

@@ -25,40 +25,64 @@ const retry = z
     description: 'Delays by what an attempt ended as; what is not named is not retried',
   });
 
+const settings = {
+  name,
+  trunk_id: uuid,
+  message_id: uuid,
+  caller_id: e164.nullable().meta({ description: 'Shown to the callee; null is the trunk’s own' }),
+  ports: ports.nullable().meta({ description: 'Calls at once; null is without a limit of its own' }),
+  calls_per_second: callsPerSecond.nullable(),
+  weight: z
+    .int()
+    .min(1)
+    .max(1000)
+    .meta({ description: 'Its share of the ports among the tenant’s campaigns' }),
+  ring_seconds: z.int().min(5).max(120),
+  retry,
+  max_attempts: z
+    .int()
+    .min(1)
+    .max(100)
+    .meta({ description: 'The most attempts at one contact, over all rules' }),
+  suppression_max_age_days: z.int().min(0).max(3650).nullable().meta({
+    description:
+      'It starts only when the tenant has suppression lists and none is more days old; null: it does not matter',
+  }),
+};
+
 export const newCampaign = z
   .strictObject({
-    name,
-    trunk_id: uuid,
-    message_id: uuid,
-    caller_id: e164
-      .nullable()
-      .default(null)
-      .meta({ description: 'Shown to the callee; null is the trunk’s own' }),
-    ports: ports
-      .nullable()
-      .default(null)
-      .meta({ description: 'Calls at once; null is without a limit of its own' }),
-    calls_per_second: callsPerSecond.nullable().default(null),
-    weight: z
-      .int()
-      .min(1)
-      .max(1000)
-      .default(1)
-      .meta({ description: 'Its share of the ports among the tenant’s campaigns' }),
-    ring_seconds: z.int().min(5).max(120).default(30),
+    ...settings,
+    caller_id: settings.caller_id.default(null),
+    ports: settings.ports.default(null),
+    calls_per_second: settings.calls_per_second.default(null),
+    weight: settings.weight.default(1),
+    ring_seconds: settings.ring_seconds.default(30),
     retry: retry.default(DEFAULT_RETRY),
-    max_attempts: z
-      .int()
-      .min(1)
-      .max(100)
-      .default(5)
-      .meta({ description: 'The most attempts at one contact, over all rules' }),
-    suppression_max_age_days: z.int().min(0).max(3650).nullable().default(null).meta({
-      description:
-        'It starts only when the tenant has suppression lists and none is more days old; null: it does not matter',
-    }),
+    max_attempts: settings.max_attempts.default(5),
+    suppression_max_age_days: settings.suppression_max_age_days.default(null),
   })
   .meta({ id: 'NewCampaign' });
+
+export const campaignChanges = z
+  .strictObject({
+    name: settings.name.exactOptional(),
+    trunk_id: settings.trunk_id.exactOptional(),
+    message_id: settings.message_id.exactOptional(),
+    caller_id: settings.caller_id.exactOptional(),
+    ports: settings.ports.exactOptional(),
+    calls_per_second: settings.calls_per_second.exactOptional(),
+    weight: settings.weight.exactOptional(),
+    ring_seconds: settings.ring_seconds.exactOptional(),
+    retry: retry.exactOptional(),
+    max_attempts: settings.max_attempts.exactOptional(),
+    suppression_max_age_days: settings.suppression_max_age_days.exactOptional(),
+  })
+  .meta({ id: 'CampaignChanges', description: 'What is not named stays as it is' });
+
+export const campaignCopy = z
+  .strictObject({ name: name.exactOptional() })
+  .meta({ id: 'CampaignCopy', description: 'The name of the copy; without it “Copy of …”' });
 
 const count = z.int().min(0);
 
@@ -80,6 +104,7 @@ export const campaign = z
     created_at: time,
     started_at: time.nullable(),
     ended_at: time.nullable(),
+    archived_at: time.nullable(),
     contacts: z
       .strictObject({
         total: count,
