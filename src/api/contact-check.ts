@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { parseNumber } from '../calls/number.js';
+import { readNumber } from '../calls/number.js';
 import type { NewContact } from '../db/contacts.js';
 import { CampanileError } from '../errors.js';
 import { check, escapeKey } from './check.js';
@@ -68,8 +68,8 @@ function checkRow(
   const contact = check(newContact, value, wrong, (path) => [pointer, ...path.map(escapeKey)].join('/'));
   errors.push(...wrong.map(({ field, message }) => ({ field, message: where + message })));
   if (!contact) return undefined;
-  const number = parseNumber(contact.number, region);
-  if (number !== null) return { number, fields: contact.fields };
+  const read = readNumber(contact.number, region);
+  if (read) return { number: read.number, fields: contact.fields, zones: [...read.zones].sort().join(' ') };
   errors.push({ field: `${pointer}/number`, message: where + whyNot(contact.number, region) });
   return undefined;
 }

@@ -43,7 +43,7 @@ export type Call<A extends Access, Q extends z.ZodObject, B extends z.ZodType> =
 export type Answer<T> = T extends string
   ? T | Date
   : T extends readonly (infer E)[]
-    ? Answer<E>[]
+    ? readonly Answer<E>[]
     : T extends object
       ? { [K in keyof T]: Answer<T[K]> }
       : T;

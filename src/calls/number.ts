@@ -1,4 +1,5 @@
 import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import { zonesOf } from './zone.js';
 
 /** E.164: a plus and 7 to 15 digits (ITU-T E.164 section 6). */
 export const E164 = /^\+[1-9]\d{6,14}$/;
@@ -8,13 +9,22 @@ export const E164 = /^\+[1-9]\d{6,14}$/;
  * 3166, e.g. `US`) is what a number without a country code is read as; without it, such a number is refused.
  */
 export function parseNumber(text: string, region?: string | null): string | null {
+  return readNumber(text, region)?.number ?? null;
+}
+
+/** A phone number as `parseNumber` reads it, and the time zones that it may lie in: none when nothing is known. */
+export function readNumber(
+  text: string,
+  region?: string | null,
+): { number: string; zones: readonly string[] } | null {
   if (text.length > 64) return null;
   const parsed = parsePhoneNumberFromString(text, {
     ...(region ? { defaultCountry: region as CountryCode } : {}),
     extract: false,
   });
   if (!parsed?.isValid() || parsed.ext) return null;
-  return E164.test(parsed.number) ? parsed.number : null;
+  if (!E164.test(parsed.number)) return null;
+  return { number: parsed.number, zones: zonesOf(parsed.country, parsed.nationalNumber) };
 }
 
 /** Whether `code` is an ISO 3166 region that numbers can be read in. */

@@ -22,6 +22,7 @@ const recent = new Map<string, Stretch[]>();
 /** Whether `name` is a zone of the IANA database, such as `America/New_York`; an offset such as `+02:00` is none. */
 export function isZone(name: string): boolean {
   if (recent.has(name)) return true;
+  // From Node 22 on, Intl takes offsets too.
   if (!/^[A-Za-z][\w+-]*(\/[\w+-]+)*$/.test(name)) return false;
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });

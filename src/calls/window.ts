@@ -9,7 +9,7 @@ export type Weekday = (typeof WEEKDAYS)[number];
  * an hour that comes twice is open both times, and where they go forward, what was skipped is not made up for.
  *
  * A range over midnight (`22:00-02:00`) belongs to the day on which it begins. So on `weekdays: ['fri']` it is open
- * until Saturday 02:00. A date in `exceptDates` takes away the ranges that begin on it, their part after midnight as
+ * until Saturday 02:00. A date in `except_dates` takes away the ranges that begin on it, their part after midnight as
  * well; the range that began the evening before still runs to its end on the date left out.
  */
 export interface CallingWindow {
@@ -17,7 +17,7 @@ export interface CallingWindow {
   /** Ranges of local time, `09:00-12:30`. See `parseHours`. */
   readonly hours: readonly string[];
   /** Local dates, `2026-12-25`. */
-  readonly exceptDates: readonly string[];
+  readonly except_dates: readonly string[];
   /** Whose clock: an IANA zone, or `contact` for the zones that the contact may be in. */
   readonly zone: string;
 }
@@ -30,10 +30,10 @@ export interface WindowProblem {
 
 const MOST_HOURS = 24;
 const MOST_DATES = 1000;
-const FIELDS = ['weekdays', 'hours', 'exceptDates', 'zone'];
+const FIELDS = ['weekdays', 'hours', 'except_dates', 'zone'];
 
 /**
- * Checks a window that came as JSON. Returns it with `exceptDates` filled in where they were left out, or all that is
+ * Checks a window that came as JSON. Returns it with `except_dates` filled in where they were left out, or all that is
  * wrong with it. A field that is not known is wrong: a date left out under a misspelt name would be called on.
  */
 export function parseWindow(value: unknown): { window: CallingWindow } | { problems: WindowProblem[] } {
@@ -41,7 +41,7 @@ export function parseWindow(value: unknown): { window: CallingWindow } | { probl
     return { problems: [{ field: '/', message: 'must be an object' }] };
   }
   const given = value as Record<string, unknown>;
-  const { weekdays, hours, exceptDates = [], zone } = given;
+  const { weekdays, hours, except_dates = [], zone } = given;
   const problems = [
     ...Object.keys(given)
       .filter((key) => !FIELDS.includes(key))
@@ -52,13 +52,13 @@ export function parseWindow(value: unknown): { window: CallingWindow } | { probl
     ...listProblems('/hours', hours, 1, MOST_HOURS, (range) =>
       parseHours(range) ? null : 'must be two times of day from 00:00 to 24:00, such as 09:00-17:30',
     ),
-    ...listProblems('/exceptDates', exceptDates, 0, MOST_DATES, (date) =>
+    ...listProblems('/except_dates', except_dates, 0, MOST_DATES, (date) =>
       parseDate(date) === null ? 'must be a date that exists, such as 2026-12-25' : null,
     ),
     ...zoneProblems(zone),
   ];
   if (problems.length > 0) return { problems };
-  return { window: { weekdays, hours, exceptDates, zone } as unknown as CallingWindow };
+  return { window: { weekdays, hours, except_dates, zone } as unknown as CallingWindow };
 }
 
 function listProblems(
@@ -110,7 +110,7 @@ export function rulesOf(window: CallingWindow): Rules | { problems: WindowProble
   const hours = parsed.window.hours.map((range) => parseHours(range)!);
   const edges = hours.flatMap(({ from, to }) => [from, to % MINUTES_A_DAY]).filter((minute) => minute > 0);
   const weekdays = WEEKDAYS.map((day) => parsed.window.weekdays.includes(day));
-  const except = new Set(parsed.window.exceptDates.map(parseDate));
+  const except = new Set(parsed.window.except_dates.map(parseDate));
   const rules = {
     hours,
     edges: [...new Set([...edges, MINUTES_A_DAY])].sort((a, b) => a - b),

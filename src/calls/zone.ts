@@ -1,4 +1,3 @@
-import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { zonesOfAreaCode } from './area-code.js';
 
 export { isZone } from './offset.js';
@@ -9,18 +8,17 @@ const neighbours: Readonly<Record<string, string>> = { AC: 'SH', TA: 'SH', XK: '
 const northAmerica: readonly string[] = ['US', 'CA'];
 
 /**
- * The time zones (IANA names) that a number in E.164 form may lie in; a call must be legal in all of them. Of a US or
+ * The time zones (IANA names) that a valid number of a `country` may lie in; a call must be legal in all of them. Of a US or
  * Canadian number, those of its area; toll-free, personal and unknown codes there may lie anywhere in both countries.
  * Of any other, all of its country's: mobile numbers move about in it, and of landlines no free source is right
  * everywhere (Google's area table lacks Saratov's change of zone in 2016). Territories that share a country's numbers
- * so closely that they cannot be told apart count as the country. Empty when nothing is known: for a number that is
- * not valid, or of no country, such as a satellite phone.
+ * so closely that they cannot be told apart count as the country. Empty when nothing is known: for a number of no country,
+ * such as a satellite phone.
  */
-export function zonesOfNumber(e164: string): readonly string[] {
-  const parsed = parsePhoneNumberFromString(e164, { extract: false });
-  if (!parsed?.isValid() || !parsed.country) return [];
-  if (!northAmerica.includes(parsed.country)) return zonesOfRegion(parsed.country);
-  return zonesOfAreaCode(parsed.nationalNumber.slice(0, 3)) ?? northAmerica.flatMap(zonesOfRegion);
+export function zonesOf(country: string | undefined, nationalNumber: string): readonly string[] {
+  if (country === undefined) return [];
+  if (!northAmerica.includes(country)) return zonesOfRegion(country);
+  return zonesOfAreaCode(nationalNumber.slice(0, 3)) ?? northAmerica.flatMap(zonesOfRegion);
 }
 
 const byRegion = new Map<string, readonly string[]>();

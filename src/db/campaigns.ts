@@ -1,5 +1,7 @@
 import type { RetryRules } from '../calls/retry.js';
 import type { CampaignStatus, ContactState } from '../calls/states.js';
+import type { CallingWindow } from '../calls/window.js';
+import { completeCampaigns } from './finish.js';
 import type { Db, Tx } from './pool.js';
 import type { Page } from './tenants.js';
 
@@ -18,6 +20,11 @@ export interface NewCampaign {
   max_attempts: number;
   /** How many days old the tenant's suppression lists may be when it starts; null: it does not matter. */
   suppression_max_age_days: number | null;
+  /** When calls may be placed; null: at any time. */
+  calling_window: CallingWindow | null;
+  start_at: Date | null;
+  /** Who has not been reached by then is `expired`. */
+  end_at: Date | null;
 }
 
 /** A campaign with the counters that the triggers keep: contacts by state, and attempts. */
@@ -33,7 +40,7 @@ export interface Campaign extends NewCampaign, Record<ContactState, number> {
 }
 
 const COLUMNS = `id, name, status, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
-  ring_seconds, retry, max_attempts, suppression_max_age_days, created_at, started_at, ended_at, archived_at, pending, calling, retrying, answered, busy,
+  ring_seconds, retry, max_attempts, suppression_max_age_days, calling_window, start_at, end_at, created_at, started_at, ended_at, archived_at, pending, calling, retrying, answered, busy,
   no_answer, failed, invalid, suppressed, cancelled, expired, attempts,
   (SELECT count(*)::integer FROM attempts a
     WHERE a.tenant_id = campaigns.tenant_id AND a.campaign_id = campaigns.id AND a.state = 'open') AS ports_in_use`;
@@ -53,14 +60,17 @@ function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
     JSON.stringify(campaign.retry),
     campaign.max_attempts,
     campaign.suppression_max_age_days,
+    campaign.calling_window && JSON.stringify(campaign.calling_window),
+    campaign.start_at,
+    campaign.end_at,
   ];
 }
 
 export async function insertCampaign(db: Db, tenantId: string, campaign: NewCampaign): Promise<Campaign> {
   const { rows } = await db.query<Campaign>(
     `INSERT INTO campaigns (tenant_id, id, name, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
-        ring_seconds, retry, max_attempts, suppression_max_age_days)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING ${COLUMNS}`,
+        ring_seconds, retry, max_attempts, suppression_max_age_days, calling_window, start_at, end_at)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING ${COLUMNS}`,
     settingsOf(tenantId, campaign),
   );
   return rows[0]!;
@@ -106,7 +116,7 @@ export async function updateCampaign(tx: Tx, tenantId: string, campaign: NewCamp
   const { rows } = await tx.query<Campaign>(
     `UPDATE campaigns SET name = $3, trunk_id = $4, message_id = $5, caller_id = $6, ports = $7,
         calls_per_second = $8, weight = $9, ring_seconds = $10, retry = $11, max_attempts = $12,
-        suppression_max_age_days = $13
+        suppression_max_age_days = $13, calling_window = $14, start_at = $15, end_at = $16
       WHERE tenant_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
     settingsOf(tenantId, campaign),
   );
@@ -141,6 +151,30 @@ export async function updateCampaignStatus(
       WHERE tenant_id = $1 AND id = $2`,
     [tenantId, id, status],
   );
+}
+
+/**
+ * Ends campaigns whose `end_at` has come: up to `most` of their contacts that wait are `expired`, and a campaign without any
+ * left is completed. Returns how many contacts those were. The transaction must have its turn (src/db/turn.ts).
+ */
+export async function expireCampaigns(tx: Tx, most: number): Promise<number> {
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT id FROM campaigns WHERE status IN ('running', 'paused') AND end_at <= statement_timestamp()
+      ORDER BY tenant_id, id FOR NO KEY UPDATE`,
+  );
+  if (rows.length === 0) return 0;
+  const ids = rows.map(({ id }) => id);
+  const { rowCount } = await tx.query(
+    `WITH waiting AS MATERIALIZED (
+        SELECT tenant_id, id FROM contacts
+        WHERE campaign_id = ANY($1::uuid[]) AND state IN ('pending', 'retrying') LIMIT $2
+      )
+      UPDATE contacts c SET state = 'expired', updated_at = statement_timestamp()
+      FROM waiting w WHERE c.tenant_id = w.tenant_id AND c.id = w.id`,
+    [ids, most],
+  );
+  await completeCampaigns(tx, ids);
+  return rowCount ?? 0;
 }
 
 /** Tells every scheduler, once the transaction commits, that contacts may be due. */

@@ -1,3 +1,4 @@
+import type { CallingWindow } from '../calls/window.js';
 import type { Tx } from './pool.js';
 
 /** A running campaign with contacts left, its limits and how much of it is due. */
@@ -21,9 +22,16 @@ export interface DueCampaign {
   trunk_rate: number | null;
   pbx_trunk_ports: number | null;
   pbx_trunk_rate: number | null;
-  /** Contacts due now, counted up to the `most` that was asked for. */
+  window: CallingWindow | null;
+  start_at: Date | null;
+  end_at: Date | null;
+  /** The database's clock. */
+  now: Date;
+  /** The zones that its contacts may be in, each as `contacts.zones` has it. */
+  zones: string[];
+  /** Contacts due now where it is open, counted up to the `most` that was asked for. */
   due: number;
-  /** Milliseconds until the next contact that is not due yet; null when there is none. */
+  /** Milliseconds until the next contact that is not due yet, where it is open; null when there is none. */
   next_due_ms: number | null;
 }
 
@@ -72,43 +80,58 @@ export async function countOpenPorts(tx: Tx): Promise<OpenPorts[]> {
   return rows;
 }
 
+/** Zones in which campaigns may not call now. */
+export type ClosedZones = readonly { campaignId: string; zones: string }[];
+
 /**
  * Running campaigns with contacts left, on trunks whose template is one of `templates`: one that this node lacks must not
- * keep the others from dialling. `most` bounds how many due contacts are counted for each.
+ * keep the others from dialling. `most` bounds how many due contacts are counted for each; those in `closed` are not.
  */
 export async function findDueCampaigns(
   tx: Tx,
   most: number,
   templates: readonly string[],
+  closed: ClosedZones,
 ): Promise<DueCampaign[]> {
   const { rows } = await tx.query<DueCampaign>({
     name: 'find-due-campaigns',
+    // The order in the counts is for the planner: it must not read the table until it has found enough.
     text: `SELECT p.tenant_id, p.id AS campaign_id, p.trunk_id, p.message_id, m.sha256, m.seconds, tr.template, tr.pbx_trunk,
         p.caller_id, p.ring_seconds, p.weight,
         p.ports AS campaign_ports, p.calls_per_second AS campaign_rate,
         t.ports AS tenant_ports, t.calls_per_second AS tenant_rate,
         tr.ports AS trunk_ports, tr.calls_per_second AS trunk_rate,
         pt.ports AS pbx_trunk_ports, pt.calls_per_second AS pbx_trunk_rate,
-        (SELECT count(*)::integer FROM (SELECT FROM contacts c
-          WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id AND c.state = 'retrying'
-            AND c.due_at <= statement_timestamp() ORDER BY c.due_at LIMIT $1) AS r)
-        + (SELECT count(*)::integer FROM (SELECT FROM contacts c
-          WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id AND c.state = 'pending'
-            AND c.due_at <= statement_timestamp() ORDER BY c.due_at LIMIT $1) AS f) AS due,
-        (SELECT (extract(epoch FROM min(n.due_at) - statement_timestamp()) * 1000)::double precision FROM (
-          (SELECT c.due_at FROM contacts c WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id
-            AND c.state = 'retrying' AND c.due_at > statement_timestamp() ORDER BY c.due_at LIMIT 1)
-          UNION ALL
-          (SELECT c.due_at FROM contacts c WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id
-            AND c.state = 'pending' AND c.due_at > statement_timestamp() ORDER BY c.due_at LIMIT 1)
-        ) AS n) AS next_due_ms
+        p.calling_window AS window, p.start_at, p.end_at, statement_timestamp() AS now, c.zones, c.due, c.next_due_ms
       FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
       JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
       JOIN pbx_trunks pt ON pt.name = tr.pbx_trunk
       JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
-      WHERE p.status = 'running' AND p.pending + p.retrying > 0 AND tr.template = ANY($2)`,
-    values: [most, templates],
+      CROSS JOIN LATERAL (
+        SELECT array_agg(z.zones) AS zones, coalesce(sum(n.retried + n.fresh), 0)::integer AS due,
+          (extract(epoch FROM min(n.next) - statement_timestamp()) * 1000)::double precision AS next_due_ms
+        FROM campaign_zones z
+        LEFT JOIN LATERAL (SELECT
+          (SELECT count(*) FROM (SELECT FROM contacts c
+            WHERE c.tenant_id = z.tenant_id AND c.campaign_id = z.campaign_id AND c.state = 'retrying'
+              AND c.zones = z.zones AND c.due_at <= statement_timestamp() ORDER BY c.due_at LIMIT $1) AS r) AS retried,
+          (SELECT count(*) FROM (SELECT FROM contacts c
+            WHERE c.tenant_id = z.tenant_id AND c.campaign_id = z.campaign_id AND c.state = 'pending'
+              AND c.zones = z.zones AND c.due_at <= statement_timestamp() ORDER BY c.due_at LIMIT $1) AS f) AS fresh,
+          least(
+            (SELECT c.due_at FROM contacts c WHERE c.tenant_id = z.tenant_id AND c.campaign_id = z.campaign_id
+              AND c.state = 'retrying' AND c.zones = z.zones AND c.due_at > statement_timestamp()
+              ORDER BY c.due_at LIMIT 1),
+            (SELECT c.due_at FROM contacts c WHERE c.tenant_id = z.tenant_id AND c.campaign_id = z.campaign_id
+              AND c.state = 'pending' AND c.zones = z.zones AND c.due_at > statement_timestamp()
+              ORDER BY c.due_at LIMIT 1)) AS next
+        ) AS n ON NOT EXISTS (SELECT FROM unnest($3::uuid[], $4::text[]) AS x(campaign_id, zones)
+          WHERE x.campaign_id = z.campaign_id AND x.zones = z.zones)
+        WHERE z.tenant_id = p.tenant_id AND z.campaign_id = p.id
+      ) AS c
+      WHERE p.status = 'running' AND p.pending + p.retrying > 0 AND tr.template = ANY($2) AND c.zones IS NOT NULL`,
+    values: [most, templates, closed.map((c) => c.campaignId), closed.map((c) => c.zones)],
   });
   return rows;
 }
@@ -137,13 +160,14 @@ export async function savePace(tx: Tx, rows: { scope: string; id: string; tokens
 
 /**
  * Takes up to `count` due contacts of each campaign that still runs, retries first, and opens an attempt for each on `node`;
- * those on a suppression list are not called. `attemptIds` must hold as many new ids as contacts may be taken in all.
+ * those on a suppression list or in `closed` zones are not called. `attemptIds` must hold as many new ids as contacts may be taken in all.
  */
 export async function takeDueContacts(
   tx: Tx,
   grants: { tenantId: string; campaignId: string; count: number }[],
   attemptIds: string[],
   node: string,
+  closed: ClosedZones,
 ): Promise<Taken> {
   const { rows } = await tx.query<Omit<TakenContact, 'attempt_id'> & { attempt_id: string | null }>({
     name: 'take-due-contacts',
@@ -155,19 +179,28 @@ export async function takeDueContacts(
         SELECT g.* FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS g(tenant_id, campaign_id, n)
         JOIN campaigns p ON p.tenant_id = g.tenant_id AND p.id = g.campaign_id WHERE p.status = 'running'
         ORDER BY p.tenant_id, p.id FOR NO KEY UPDATE OF p
+      ), open_zones AS MATERIALIZED (
+        SELECT z.campaign_id, z.zones FROM grants g JOIN campaign_zones z USING (tenant_id, campaign_id)
+        WHERE NOT EXISTS (SELECT FROM unnest($6::uuid[], $7::text[]) AS x(campaign_id, zones)
+          WHERE x.campaign_id = z.campaign_id AND x.zones = z.zones)
       ), retried AS MATERIALIZED (
         SELECT c.* FROM grants g CROSS JOIN LATERAL (
-          SELECT tenant_id, id, campaign_id, number FROM contacts
-          WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = 'retrying'
-            AND due_at <= statement_timestamp()
-          ORDER BY due_at, id LIMIT g.n FOR UPDATE SKIP LOCKED) AS c
+          SELECT i.* FROM open_zones z CROSS JOIN LATERAL (
+            SELECT tenant_id, id, campaign_id, number, due_at FROM contacts
+            WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = 'retrying' AND zones = z.zones
+              AND due_at <= statement_timestamp()
+            ORDER BY due_at, id LIMIT g.n FOR UPDATE SKIP LOCKED) AS i
+          WHERE z.campaign_id = g.campaign_id ORDER BY i.due_at, i.id LIMIT g.n) AS c
       ), fresh AS MATERIALIZED (
-        SELECT c.* FROM grants g CROSS JOIN LATERAL (
-          SELECT tenant_id, id, campaign_id, number FROM contacts
-          WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = 'pending'
-            AND due_at <= statement_timestamp()
-          ORDER BY due_at, id LIMIT g.n - (SELECT count(*) FROM retried r WHERE r.campaign_id = g.campaign_id)
-          FOR UPDATE SKIP LOCKED) AS c
+        SELECT c.* FROM (
+          SELECT g.tenant_id, g.campaign_id, g.n - (SELECT count(*) FROM retried r WHERE r.campaign_id = g.campaign_id) AS n
+          FROM grants g) AS g CROSS JOIN LATERAL (
+          SELECT i.* FROM open_zones z CROSS JOIN LATERAL (
+            SELECT tenant_id, id, campaign_id, number, due_at FROM contacts
+            WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = 'pending' AND zones = z.zones
+              AND due_at <= statement_timestamp()
+            ORDER BY due_at, id LIMIT g.n FOR UPDATE SKIP LOCKED) AS i
+          WHERE z.campaign_id = g.campaign_id ORDER BY i.due_at, i.id LIMIT g.n) AS c
       ), due AS MATERIALIZED (
         SELECT c.tenant_id, c.id,
           EXISTS (SELECT FROM suppressed_numbers s WHERE s.number = c.number AND s.tenant_id = c.tenant_id)
@@ -202,6 +235,8 @@ export async function takeDueContacts(
       grants.map((g) => g.count),
       attemptIds,
       node,
+      closed.map((c) => c.campaignId),
+      closed.map((c) => c.zones),
     ],
   });
   const contacts: TakenContact[] = [];

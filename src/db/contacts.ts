@@ -9,9 +9,11 @@ export interface NewContact {
   /** E.164. */
   number: string;
   fields: Record<string, FieldValue>;
+  /** The time zones that it may be in: IANA names in their order, with blanks between them; '' when none is known. */
+  zones: string;
 }
 
-export interface Contact extends NewContact {
+export interface Contact extends Omit<NewContact, 'zones'> {
   campaign_id: string;
   state: ContactState;
   /** When the next attempt may start; null once the contact has ended. */
@@ -46,8 +48,9 @@ export async function insertContacts(
   contacts: readonly NewContact[],
 ): Promise<number> {
   const { rowCount } = await tx.query(
-    `INSERT INTO contacts (tenant_id, id, campaign_id, number, fields)
-      SELECT $1, id, $2, number, fields FROM json_to_recordset($3::json) AS c(id uuid, number text, fields jsonb)
+    `INSERT INTO contacts (tenant_id, id, campaign_id, number, fields, zones)
+      SELECT $1, id, $2, number, fields, zones
+      FROM json_to_recordset($3::json) AS c(id uuid, number text, fields jsonb, zones text)
       ON CONFLICT (tenant_id, campaign_id, number) DO NOTHING`,
     [tenantId, campaignId, JSON.stringify(contacts)],
   );

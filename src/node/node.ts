@@ -15,6 +15,7 @@ import { createDuties } from '../duties.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { createSounds } from '../messages/sounds.js';
+import { NOTHING_CLOSED } from '../scheduler/closed.js';
 import { createShutdown } from '../shutdown.js';
 import { openSpool } from '../spool/directories.js';
 import { createReconciler } from '../spool/reconciler.js';
@@ -22,6 +23,7 @@ import { createReports } from '../spool/reports.js';
 import type { Template } from '../spool/template.js';
 import { createArchiveWatcher } from '../spool/watcher.js';
 import { withdrawCancelledCalls } from './cancel-calls.js';
+import { expireInTurns } from './expire-campaigns.js';
 import { createFinishArchived } from './finish-archived.js';
 import { finishCalls } from './finish-calls.js';
 import { createOpenCalls } from './open-calls.js';
@@ -79,6 +81,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       openCalls,
       agiUrl: config.agiUrl,
       inFlight,
+      claimMemory: { closed: NOTHING_CLOSED },
       log,
     });
     const finish = (endings: Ending[]) => finishCalls(endings, { turns, reports, openCalls, log });
@@ -134,6 +137,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
     const duties = createDuties(
       [
         { everySeconds: 5, name: 'withdraw cancelled calls', run: cancel },
+        { everySeconds: 5, name: 'end campaigns whose time is over', run: () => expireInTurns(pool) },
         { everySeconds: 10, name: 'say that this node is alive', run: () => touchNode(pool, node.name) },
       ],
       log,

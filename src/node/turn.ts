@@ -7,7 +7,7 @@ import { waitForTurn } from '../db/turn.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Sounds } from '../messages/sounds.js';
-import { type ClaimedCall, claimCalls } from '../scheduler/claim.js';
+import { type ClaimedCall, type ClaimMemory, claimCalls } from '../scheduler/claim.js';
 import type { Pass } from '../scheduler/scheduler.js';
 import type { Spool } from '../spool/directories.js';
 import { fileNameOf } from '../spool/name.js';
@@ -28,6 +28,8 @@ export interface TurnOptions {
   agiUrl: string;
   /** Calls between claim and place, which the reconciler must leave alone. */
   inFlight: Set<string>;
+  /** What the claim keeps from one turn to the next. */
+  claimMemory: ClaimMemory;
   log: Logger;
 }
 
@@ -41,19 +43,25 @@ export async function takeTurn(
   finished: (attempts: FinishedAttempt[]) => void,
   options: TurnOptions,
 ): Promise<Pass> {
-  const { pool, node, spool, templates, openCalls, inFlight } = options;
+  const { pool, node, spool, templates, openCalls, inFlight, claimMemory } = options;
   const staged: string[] = [];
   try {
     const { ended, claim } = await transaction(pool, async (tx) => {
       const turn = waitForTurn(tx);
       const { ended, written } = await finishAttempts(tx, endings);
-      const claim = await claimCalls(tx, { ...node, templates: [...templates.keys()] }, async (calls) => {
-        for (const call of calls) {
-          inFlight.add(call.callId);
-          staged.push(call.callId);
-        }
-        await stageCalls(calls, options);
-      });
+      const claiming = { ...node, templates: [...templates.keys()] };
+      const claim = await claimCalls(
+        tx,
+        claiming,
+        async (calls) => {
+          for (const call of calls) {
+            inFlight.add(call.callId);
+            staged.push(call.callId);
+          }
+          await stageCalls(calls, options);
+        },
+        claimMemory,
+      );
       await Promise.all([turn, written]);
       return { ended, claim };
     });

@@ -16,6 +16,7 @@ import { completeCampaigns } from '../db/finish.js';
 import type { NodeLimits } from '../db/nodes.js';
 import type { Tx } from '../db/pool.js';
 import { newId } from '../ids.js';
+import { type Closed, closedZonesOf, NOTHING_CLOSED, sameZones } from './closed.js';
 
 /** A call to place: an attempt that the claim opened, with all that its call file needs. */
 export interface ClaimedCall {
@@ -38,6 +39,11 @@ export interface Claim {
   wakeInMs: number | null;
 }
 
+/** What one claim leaves to the next. */
+export interface ClaimMemory {
+  closed: Closed;
+}
+
 /** The node that claims: its limits, and the call-file templates that it has. */
 export interface ClaimingNode extends NodeLimits {
   templates: readonly string[];
@@ -55,17 +61,21 @@ interface Scope {
 /**
  * Claims due contacts for `node` within every limit, and opens an attempt for each; the transaction must have its turn
  * (src/db/turn.ts). `stage` runs inside of it, before anything is committed: a call whose file is not staged is not
- * claimed.
+ * claimed. `memory` keeps from one claim to the next where campaigns are closed, which hardly ever changes: only then must
+ * the due contacts be counted again.
  */
 export async function claimCalls(
   tx: Tx,
   node: ClaimingNode,
   stage: (calls: ClaimedCall[]) => Promise<void>,
+  memory: ClaimMemory = { closed: NOTHING_CLOSED },
 ): Promise<Claim> {
-  const [open, due] = await Promise.all([
-    countOpenPorts(tx),
-    findDueCampaigns(tx, node.ports, node.templates),
-  ]);
+  const find = () => findDueCampaigns(tx, node.ports, node.templates, memory.closed.zones);
+  const [open, found] = await Promise.all([countOpenPorts(tx), find()]);
+  const closed = closedZonesOf(found);
+  const isRight = sameZones(closed, memory.closed);
+  memory.closed = closed;
+  const due = isRight ? found : await find();
   if (due.length === 0) return { calls: [], wakeInMs: null };
   const scopes = scopesOf(node, due, open);
   const buckets = await refillBuckets(tx, scopes);
@@ -75,12 +85,15 @@ export async function claimCalls(
     due.map((d) => candidateOf(d, node, open)),
     limits,
   );
-  const { contacts: taken, suppressedIn } = await take(tx, due, grants, node);
+  const { contacts: taken, suppressedIn } = await take(tx, due, grants, node, closed);
   charge(taken, due, node, scopes, buckets);
   if (taken.length > 0 && buckets.size > 0) await savePaceOf(tx, scopes, buckets);
   const calls = callsOf(taken, due);
   if (calls.length > 0) await stage(calls);
-  if (suppressedIn.length === 0) return { calls, wakeInMs: wakeInMs(due, node, scopes, buckets) };
+  if (suppressedIn.length === 0) {
+    const waits = [wakeInMs(due, node, scopes, buckets), closed.opensInMs].filter((ms) => ms !== null);
+    return { calls, wakeInMs: waits.length === 0 ? null : Math.min(...waits) };
+  }
   // They may have been a campaign's last; and the ports they were meant to have are free.
   await completeCampaigns(tx, suppressedIn);
   return { calls, wakeInMs: 0 };
@@ -166,12 +179,15 @@ async function take(
   due: DueCampaign[],
   granted: Map<string, number>,
   node: NodeLimits,
+  closed: Closed,
 ): Promise<Taken> {
   const grants = due
     .filter((d) => granted.has(d.campaign_id))
     .map((d) => ({ tenantId: d.tenant_id, campaignId: d.campaign_id, count: granted.get(d.campaign_id)! }));
   const ids = Array.from({ length: grants.reduce((sum, g) => sum + g.count, 0) }, () => newId());
-  return ids.length === 0 ? { contacts: [], suppressedIn: [] } : takeDueContacts(tx, grants, ids, node.name);
+  return ids.length === 0
+    ? { contacts: [], suppressedIn: [] }
+    : takeDueContacts(tx, grants, ids, node.name, closed.zones);
 }
 
 /** Puts what was taken on the account of every limit that it draws on. */

@@ -55,6 +55,9 @@ describe('campaigns', () => {
       retry: { busy: '5m,15m', no_answer: '30m,2h', congestion: '1m*5' },
       max_attempts: 5,
       suppression_max_age_days: null,
+      calling_window: null,
+      start_at: null,
+      end_at: null,
       archived_at: null,
       created_at: expect.any(String),
       started_at: null,
@@ -227,4 +230,62 @@ it('copies a campaign as a draft without contacts', async () => {
     contacts: noContacts,
   });
   expect((await copy({ name: 'Again' })).json.name).toBe('Again');
+});
+
+describe('when a campaign may call', () => {
+  const window = { weekdays: ['mon', 'fri'], hours: ['09:00-12:30', '22:00-02:00'], zone: 'contact' };
+
+  it('is kept as it was given, and taken away by null', async () => {
+    const times = { start_at: '2026-12-01T09:00:00+01:00', end_at: '2026-12-24T12:00:00Z' };
+    const id = await createCampaign(api, tenant, { calling_window: window, ...times });
+    const shown = { ...window, except_dates: [] };
+    const expected = { start_at: '2026-12-01T08:00:00.000Z', end_at: '2026-12-24T12:00:00.000Z' };
+    expect(await show(id)).toMatchObject({ calling_window: shown, ...expected });
+    const change = (body: object) => api.send('PATCH', `/v1/campaigns/${id}`, { token: tenant.token, body });
+    expect((await change({ calling_window: null, start_at: null })).json).toMatchObject({
+      calling_window: null,
+      start_at: null,
+      end_at: expected.end_at,
+    });
+    expect(fieldsOf((await change({ start_at: '2026-12-24T12:00:00Z' })).json)).toEqual(['/end_at']);
+  });
+
+  it.each([
+    [{ ...window, zone: 'Europe/Atlantis' }, ['/calling_window/zone']],
+    [{ ...window, hours: ['9-17', '09:00-17:00'] }, ['/calling_window/hours/0']],
+    [{ ...window, except_dates: ['2026-02-30'] }, ['/calling_window/except_dates/0']],
+    [{ ...window, weekdays: ['monday'] }, ['/calling_window/weekdays/0']],
+    [{ ...window, exept_dates: [] }, ['/calling_window/exept_dates']],
+    [{ hours: [] }, ['/calling_window/hours', '/calling_window/weekdays', '/calling_window/zone']],
+  ])('is refused when it cannot be read: %j', async (calling_window, fields) => {
+    const reply = await create({
+      name: 'Vespers',
+      trunk_id: tenant.trunkId,
+      message_id: tenant.messageId,
+      calling_window,
+    });
+    expect(reply.status).toBe(422);
+    expect(fieldsOf(reply.json)).toEqual(fields);
+  });
+
+  it('asks the zones that the numbers of its contacts lie in', async () => {
+    const id = await createCampaign(api, tenant);
+    const list = ['+12125550486', '+18505550123', '+493012345678', '+881612345678'];
+    await addContacts(api, tenant, id, list);
+    const { rows } = await api.db.pool.query(
+      'SELECT number, zones FROM contacts WHERE campaign_id = $1 ORDER BY number',
+      [id],
+    );
+    expect(rows).toEqual([
+      { number: '+12125550486', zones: 'America/New_York' },
+      { number: '+18505550123', zones: 'America/Chicago America/New_York' },
+      { number: '+493012345678', zones: 'Europe/Berlin Europe/Busingen' },
+      { number: '+881612345678', zones: '' },
+    ]);
+    const { rows: kept } = await api.db.pool.query(
+      'SELECT zones FROM campaign_zones WHERE campaign_id = $1 ORDER BY zones',
+      [id],
+    );
+    expect(kept.map((row) => row.zones)).toEqual(rows.map((row) => row.zones).sort());
+  });
 });

@@ -60,6 +60,8 @@ describe('a local time', () => {
     const instant = at('1970-01-02T02:30:30Z');
     expect(localTime(stretchAt('America/New_York', instant)!, instant)).toEqual({ day: 0, minute: 1290.5 });
     expect(localTime(stretchAt('Asia/Kolkata', instant)!, instant)).toEqual({ day: 1, minute: 480.5 });
+    const before = at('1969-12-31T23:00:00Z');
+    expect(localTime(stretchAt('UTC', before)!, before)).toEqual({ day: -1, minute: 1380 });
   });
 });
 

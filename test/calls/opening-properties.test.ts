@@ -35,8 +35,8 @@ const anySituation = fc
     instant,
   })
   .map(({ weekdays, hours, exceptDays, zones, instant }) => {
-    const exceptDates = exceptDays.map((days) => new Date(instant + days * DAY).toISOString().slice(0, 10));
-    return { window: { weekdays, hours, exceptDates, zone: 'contact' } as CallingWindow, zones, instant };
+    const except_dates = exceptDays.map((days) => new Date(instant + days * DAY).toISOString().slice(0, 10));
+    return { window: { weekdays, hours, except_dates, zone: 'contact' } as CallingWindow, zones, instant };
   });
 
 const formats = new Map(
@@ -52,7 +52,7 @@ function shouldBeOpen(window: CallingWindow, zones: string[], instant: number): 
     const [date, time] = formats.get(zone)!.format(instant).split(', ') as [string, string];
     const dayBefore = new Date(Date.parse(date) - DAY).toISOString().slice(0, 10);
     const begins = (day: string) =>
-      !window.exceptDates.includes(day) &&
+      !window.except_dates.includes(day) &&
       window.weekdays.includes(WEEKDAYS[(new Date(day).getUTCDay() + 6) % 7]!);
     return window.hours.some((range) => {
       const [start, end] = range.split('-') as [string, string];

@@ -6,7 +6,7 @@ const NEW_YORK = 'America/New_York';
 const windowOf = (over: Partial<CallingWindow> = {}): CallingWindow => ({
   weekdays: WEEKDAYS,
   hours: ['09:00-21:00'],
-  exceptDates: [],
+  except_dates: [],
   zone: 'contact',
   ...over,
 });

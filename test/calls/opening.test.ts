@@ -7,7 +7,7 @@ const LORD_HOWE = 'Australia/Lord_Howe';
 const windowOf = (over: Partial<CallingWindow> = {}): CallingWindow => ({
   weekdays: WEEKDAYS,
   hours: ['09:00-21:00'],
-  exceptDates: [],
+  except_dates: [],
   zone: 'contact',
   ...over,
 });
@@ -164,7 +164,7 @@ describe('a calling window opens and closes', () => {
   });
 
   it('leaves dates out by the local calendar, and with them what begins on them', () => {
-    const but = (...exceptDates: string[]) => windowOf({ exceptDates, hours: ['20:00-02:00'] });
+    const but = (...except_dates: string[]) => windowOf({ except_dates, hours: ['20:00-02:00'] });
     expect(turns(but('2026-12-25'), ['UTC'], '2026-12-24T12:00:00Z', 3)).toEqual([
       '2026-12-24T20:00:00Z',
       '2026-12-25T02:00:00Z',

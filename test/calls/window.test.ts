@@ -10,8 +10,8 @@ function problems(value: unknown): Record<string, string> {
 
 describe('a calling window from JSON', () => {
   it('is taken as it is, with no dates left out when none are named', () => {
-    expect(parseWindow(good)).toEqual({ window: { ...good, exceptDates: [] } });
-    const full = { ...good, exceptDates: ['2028-02-29'], zone: 'Asia/Kathmandu' };
+    expect(parseWindow(good)).toEqual({ window: { ...good, except_dates: [] } });
+    const full = { ...good, except_dates: ['2028-02-29'], zone: 'Asia/Kathmandu' };
     expect(parseWindow(JSON.parse(JSON.stringify(full)))).toEqual({ window: full });
   });
 
@@ -38,7 +38,7 @@ describe('a calling window from JSON', () => {
   it.each(['2026-02-29', '2026-02-30', '2026-13-01', '2026-1-1', '20261225', 'tomorrow', 20261225])(
     'cannot leave out %j',
     (date) => {
-      expect(Object.keys(problems({ ...good, exceptDates: [date] }))).toEqual(['/exceptDates/0']);
+      expect(Object.keys(problems({ ...good, except_dates: [date] }))).toEqual(['/except_dates/0']);
     },
   );
 

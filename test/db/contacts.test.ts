@@ -24,7 +24,12 @@ beforeEach(async () => {
 });
 
 const contacts = (count: number): NewContact[] =>
-  Array.from({ length: count }, (_, i) => ({ id: newId(), number: `+4930${1_000_000 + i}`, fields: {} }));
+  Array.from({ length: count }, (_, i) => ({
+    id: newId(),
+    number: `+4930${1_000_000 + i}`,
+    fields: {},
+    zones: '',
+  }));
 
 async function expectCounters(): Promise<Record<string, number>> {
   const { kept, counted } = await countersOf(db.pool, campaignId);

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { expireCampaigns } from '../../src/db/campaigns.js';
 import { registerNode } from '../../src/db/nodes.js';
+import { type Tx, transaction } from '../../src/db/pool.js';
+import { waitForTurn } from '../../src/db/turn.js';
 import { newId } from '../../src/ids.js';
-import type { ClaimedCall } from '../../src/scheduler/claim.js';
+import { type ClaimedCall, type ClaimMemory, claimCalls } from '../../src/scheduler/claim.js';
+import { NOTHING_CLOSED } from '../../src/scheduler/closed.js';
 import { countersOf, insertCampaignFixture, insertTenantFixture, numbersFor } from '../support/campaigns.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { claimInTurn, finishInTurn } from '../support/turns.js';
@@ -219,5 +223,165 @@ describe('a claim', () => {
     await claim();
     expect((await countersOf(database.pool, heavy)).kept.calling).toBe(6);
     expect((await countersOf(database.pool, light)).kept.calling).toBe(2);
+  });
+});
+
+describe('a campaign that may not call now', () => {
+  const ALWAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+
+  /** A window that is open around now by UTC, or closed until in two hours. */
+  function hours(open: boolean): string {
+    const clock = (ms: number) => new Date(Date.now() + ms).toISOString().slice(11, 16);
+    return open ? `${clock(-HOUR)}-${clock(HOUR)}` : `${clock(2 * HOUR)}-${clock(3 * HOUR)}`;
+  }
+  const HOUR = 3_600_000;
+  const windowIn = (zone: string, open: boolean) =>
+    JSON.stringify({ weekdays: ALWAYS, hours: [hours(open)], except_dates: [], zone });
+
+  it('calls nobody outside its window, and is woken when it opens', async () => {
+    const tenant = await insertTenantFixture(database.pool);
+    const id = await insertCampaignFixture(database.pool, tenant, numbersFor('200', 3));
+    const set = (window: string) =>
+      database.pool.query('UPDATE campaigns SET calling_window = $2 WHERE id = $1', [id, window]);
+    await set(windowIn('UTC', false));
+    const closed = await claim();
+    expect(closed.calls).toEqual([]);
+    expect(closed.wakeInMs).toBeGreaterThan(1.9 * HOUR);
+    expect(closed.wakeInMs).toBeLessThanOrEqual(2 * HOUR);
+    await set(windowIn('UTC', true));
+    expect((await claim()).calls).toHaveLength(3);
+  });
+
+  it('calls those whose own zone is open, retries too, and nobody whose zone is not known', async () => {
+    const tenant = await insertTenantFixture(database.pool);
+    const [here, there, both, unknown, retrying] = numbersFor('200', 5) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    const all = [here, there, both, unknown, retrying];
+    const id = await insertCampaignFixture(database.pool, tenant, [], { retry: { lost: '1s' } });
+    const zones: Record<string, string> = {
+      [here]: 'UTC',
+      [there]: 'Asia/Tokyo',
+      [both]: 'Asia/Tokyo UTC',
+      [unknown]: '',
+      [retrying]: 'Asia/Tokyo',
+    };
+    for (const number of all) {
+      await database.pool.query(
+        'INSERT INTO contacts (tenant_id, id, campaign_id, number, zones, state) VALUES ($1, $2, $3, $4, $5, $6)',
+        [tenant.tenantId, newId(), id, number, zones[number], 'pending'],
+      );
+    }
+    await database.pool.query("UPDATE contacts SET state = 'retrying' WHERE number = $1", [retrying]);
+    await database.pool.query('UPDATE campaigns SET calling_window = $2 WHERE id = $1', [
+      id,
+      windowIn('contact', true),
+    ]);
+    expect((await claim()).calls.map((c) => c.number)).toEqual([here]);
+    expect((await claim()).calls).toEqual([]);
+    await database.pool.query('UPDATE campaigns SET calling_window = NULL WHERE id = $1', [id]);
+    expect((await claim()).calls.map((c) => c.number).toSorted()).toEqual(all.filter((n) => n !== here));
+  });
+
+  it('takes the ports of an open zone for the contacts there, however many wait where it is closed', async () => {
+    const tenant = await insertTenantFixture(database.pool, { ports: 4 });
+    const id = await insertCampaignFixture(database.pool, tenant, numbersFor('200', 20));
+    await database.pool.query(`UPDATE contacts SET zones = 'Asia/Tokyo'`);
+    await database.pool.query(
+      `UPDATE contacts SET zones = 'UTC' WHERE id IN (SELECT id FROM contacts ORDER BY id DESC LIMIT 10)`,
+    );
+    await database.pool.query(
+      `INSERT INTO campaign_zones SELECT DISTINCT tenant_id, campaign_id, zones FROM contacts ON CONFLICT DO NOTHING`,
+    );
+    await database.pool.query('UPDATE campaigns SET calling_window = $2 WHERE id = $1', [
+      id,
+      windowIn('contact', true),
+    ]);
+    const { calls } = await claim();
+    expect(calls.map((c) => c.number)).toEqual(numbersFor('200', 4, 10));
+  });
+
+  it('waits for its start, and calls nobody after its end', async () => {
+    const tenant = await insertTenantFixture(database.pool);
+    const id = await insertCampaignFixture(database.pool, tenant, numbersFor('200', 3));
+    const set = (times: string) => database.pool.query(`UPDATE campaigns SET ${times} WHERE id = $1`, [id]);
+    await set(`start_at = now() + interval '1 hour'`);
+    const early = await claim();
+    expect(early.calls).toEqual([]);
+    expect(early.wakeInMs).toBeGreaterThan(0.9 * HOUR);
+    await set(`start_at = now() - interval '2 hours', end_at = now() - interval '1 second'`);
+    expect(await claim()).toEqual({ calls: [], wakeInMs: null });
+    await set(`end_at = now() + interval '1 hour'`);
+    expect((await claim()).calls).toHaveLength(3);
+  });
+
+  it('that has ended expires those who were not reached, and completes when its last call is over', async () => {
+    const tenant = await insertTenantFixture(database.pool, { ports: 1 });
+    const id = await insertCampaignFixture(database.pool, tenant, numbersFor('486', 5), {
+      retry: { busy: '1h' },
+    });
+    const { calls } = await claim();
+    await database.pool.query(`UPDATE campaigns SET end_at = now() WHERE id = $1`, [id]);
+    const expire = (most: number) =>
+      transaction(database.pool, async (tx) => {
+        await waitForTurn(tx);
+        return expireCampaigns(tx, most);
+      });
+    expect(await expire(3)).toBe(3);
+    expect(await expire(3)).toBe(1);
+    const state = async () =>
+      (await database.pool.query('SELECT status, calling, expired FROM campaigns WHERE id = $1', [id]))
+        .rows[0];
+    expect(await state()).toEqual({ status: 'running', calling: 1, expired: 4 });
+    await finishInTurn(database.pool, [
+      {
+        callId: calls[0]!.callId,
+        archiveStatus: 'Expired',
+        report: {
+          hangupCause: 17,
+          sipStatus: 486,
+          dialStatus: null,
+          hungUpBy: 'callee',
+          ringSeconds: 1,
+          talkSeconds: 0,
+        },
+      },
+    ]);
+    expect(await expire(3)).toBe(1);
+    expect(await state()).toEqual({ status: 'completed', calling: 0, expired: 5 });
+    const { kept, counted } = await countersOf(database.pool, id);
+    expect(kept).toEqual(counted);
+  });
+
+  it('is counted again only when it opens or closes', async () => {
+    const tenant = await insertTenantFixture(database.pool, { ports: 1 });
+    const id = await insertCampaignFixture(database.pool, tenant, numbersFor('200', 3));
+    await database.pool.query('UPDATE campaigns SET calling_window = $2 WHERE id = $1', [
+      id,
+      windowIn('UTC', false),
+    ]);
+    const memory: ClaimMemory = { closed: NOTHING_CLOSED };
+    const counted = async () => {
+      let times = 0;
+      await transaction(database.pool, async (tx) => {
+        await waitForTurn(tx);
+        const query = (statement: string | { name?: string }, values?: unknown[]) => {
+          if (typeof statement !== 'string' && statement.name === 'find-due-campaigns') times += 1;
+          return tx.query(statement as string, values);
+        };
+        await claimCalls({ query } as unknown as Tx, node, nothing, memory);
+      });
+      return times;
+    };
+    expect([await counted(), await counted()]).toEqual([2, 1]);
+    await database.pool.query('UPDATE campaigns SET calling_window = $2 WHERE id = $1', [
+      id,
+      windowIn('UTC', true),
+    ]);
+    expect([await counted(), await counted()]).toEqual([2, 1]);
   });
 });

@@ -34,6 +34,7 @@ export const createCampaign = route({
   status: 201,
   answer: campaign,
   async handle({ db, tenant, body }) {
+    checkTimes(body);
     await checkReferences(db, tenant.id, body);
     return showCampaign(await insertCampaign(db, tenant.id, { id: newId(), ...body }));
   },
@@ -89,6 +90,7 @@ export const changeCampaign = route({
           status: 409,
         });
       }
+      checkTimes({ ...found, ...body });
       await checkReferences(tx, tenant.id, body);
       const changed = await updateCampaign(tx, tenant.id, { ...found, ...body });
       // It may have more ports now.
@@ -113,6 +115,12 @@ export const copyCampaign = route({
     return showCampaign(await insertCampaign(db, tenant.id, { ...found, id: newId(), name }));
   },
 });
+
+/** Throws a FieldsInvalid when a campaign would end before it starts. */
+function checkTimes({ start_at, end_at }: { start_at: Date | null; end_at: Date | null }): void {
+  if (!end_at || (start_at ?? new Date(0)) < end_at) return;
+  throw new FieldsInvalid([{ field: '/end_at', message: 'must be after start_at' }]);
+}
 
 /** Throws a FieldsInvalid when the trunk or message that a campaign names is none of the tenant's. */
 async function checkReferences(

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseDelays, RETRYABLE, type Retryable, type RetryRules } from '../../calls/retry.js';
 import { CAMPAIGN_STATUSES, CONTACT_STATES, type ContactState } from '../../calls/states.js';
+import { parseWindow, WEEKDAYS } from '../../calls/window.js';
 import { messageOf } from '../../errors.js';
 import { callsPerSecond, e164, name, ports, time, uuid } from './common.js';
 
@@ -25,6 +26,45 @@ const retry = z
     description: 'Delays by what an attempt ended as; what is not named is not retried',
   });
 
+const callingWindow = z
+  .strictObject({
+    weekdays: z.array(z.enum(WEEKDAYS)).min(1).max(7),
+    hours: z
+      .array(z.string())
+      .min(1)
+      .max(24)
+      .meta({
+        description: 'Local times; a range whose end is not after its start runs over midnight',
+        example: ['09:00-12:30', '14:00-20:00'],
+      }),
+    except_dates: z
+      .array(z.string())
+      .max(1000)
+      .default([])
+      .meta({ example: ['2026-12-25'] }),
+    zone: z.string().meta({
+      description:
+        'An IANA time zone, or `contact` for those that each contact may be in: open in all of them',
+      example: 'contact',
+    }),
+  })
+  .check(({ value, issues }) => {
+    const parsed = parseWindow(value);
+    if ('window' in parsed) return;
+    for (const { field, message } of parsed.problems) {
+      const path = field
+        .split('/')
+        .slice(1)
+        .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+      issues.push({ code: 'custom', input: value, path, message });
+    }
+  })
+  .meta({ id: 'CallingWindow' });
+
+const instant = z.iso
+  .datetime({ offset: true, error: 'must be a time such as 2026-11-21T09:00:00Z' })
+  .transform((text) => new Date(text));
+
 const settings = {
   name,
   trunk_id: uuid,
@@ -48,6 +88,11 @@ const settings = {
     description:
       'It starts only when the tenant has suppression lists and none is more days old; null: it does not matter',
   }),
+  calling_window: callingWindow
+    .nullable()
+    .meta({ description: 'When calls may be placed; null: at any time' }),
+  start_at: instant.nullable().meta({ description: 'Nobody is called before' }),
+  end_at: instant.nullable().meta({ description: 'Contacts that were not reached by then are expired' }),
 };
 
 export const newCampaign = z
@@ -61,6 +106,9 @@ export const newCampaign = z
     retry: retry.default(DEFAULT_RETRY),
     max_attempts: settings.max_attempts.default(5),
     suppression_max_age_days: settings.suppression_max_age_days.default(null),
+    calling_window: settings.calling_window.default(null),
+    start_at: settings.start_at.default(null),
+    end_at: settings.end_at.default(null),
   })
   .meta({ id: 'NewCampaign' });
 
@@ -77,6 +125,9 @@ export const campaignChanges = z
     retry: retry.exactOptional(),
     max_attempts: settings.max_attempts.exactOptional(),
     suppression_max_age_days: settings.suppression_max_age_days.exactOptional(),
+    calling_window: settings.calling_window.exactOptional(),
+    start_at: settings.start_at.exactOptional(),
+    end_at: settings.end_at.exactOptional(),
   })
   .meta({ id: 'CampaignChanges', description: 'What is not named stays as it is' });
 
@@ -101,6 +152,16 @@ export const campaign = z
     retry,
     max_attempts: z.int(),
     suppression_max_age_days: z.int().nullable(),
+    calling_window: z
+      .strictObject({
+        weekdays: z.array(z.enum(WEEKDAYS)),
+        hours: z.array(z.string()),
+        except_dates: z.array(z.string()),
+        zone: z.string(),
+      })
+      .nullable(),
+    start_at: time.nullable(),
+    end_at: time.nullable(),
     created_at: time,
     started_at: time.nullable(),
     ended_at: time.nullable(),
