@@ -15,10 +15,14 @@ export function authenticate(secretKey: KeyObject, authorization: string): Princ
   return verifyToken(secretKey, token);
 }
 
-/** Throws a CampanileError (`forbidden`, 403) when the route is not for `principal`. */
-export function authorize({ access, refusal }: Route, principal: Principal): void {
+/** Throws a CampanileError (403: `forbidden`, or `read_only` for a viewer) when the route is not for `principal`. */
+export function authorize({ access, method, refusal }: Route, principal: Principal): void {
   const adminOnly = access === 'admin' || access === 'admin_for_tenant';
   if (adminOnly && principal.role !== 'admin') throw forbidden(refusal);
+  if (principal.role === 'viewer' && method !== 'get') {
+    const message = "a viewer may only read: use a tenant's token, from campanile token --tenant ID";
+    throw new CampanileError('read_only', message, { status: 403 });
+  }
 }
 
 /**
@@ -32,7 +36,7 @@ export async function findTenantOf(
   named: string | undefined,
   errors: FieldError[],
 ): Promise<Tenant | undefined> {
-  if (principal.role === 'tenant' && named !== undefined && named !== principal.tenantId) {
+  if (principal.role !== 'admin' && named !== undefined && named !== principal.tenantId) {
     throw forbidden('the token is for another tenant');
   }
   const id = named ?? principal.tenantId;
@@ -42,7 +46,7 @@ export async function findTenantOf(
   }
   const tenant = await findTenantById(db, id);
   if (tenant) return tenant;
-  if (principal.role === 'tenant') {
+  if (principal.role !== 'admin') {
     throw new CampanileError('token_invalid', 'the tenant that the token is for does not exist', {
       status: 401,
     });

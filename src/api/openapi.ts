@@ -6,7 +6,8 @@ import { binary, isTenantRoute, type Route } from './route.js';
 const INTRODUCTION = `Outbound voice campaigns on Asterisk.
 
 Every request but those for the documentation and \`/healthz\` carries a token, \`Authorization: Bearer ...\`, which
-\`campanile token\` issues for a tenant or for an admin. An admin names the tenant to act for with \`?tenant_id=\`.
+\`campanile token\` issues for a tenant, a viewer of a tenant, who may only read, or an admin. An admin names the tenant
+to act for with \`?tenant_id=\`.
 
 Lists come in pages: give \`next\` as \`after\` to get the one that follows. Times are UTC (RFC 3339), phone numbers
 E.164, ids UUIDs. What goes wrong is told by a problem document (RFC 9457) with a stable \`code\`; a 422 names every

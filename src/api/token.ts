@@ -3,16 +3,20 @@ import jwt from 'jsonwebtoken';
 import { z } from 'zod';
 import { CampanileError } from '../errors.js';
 
-/** Who asks: an admin, who may act for one tenant at a time, or a tenant. */
-export type Principal = { role: 'admin'; tenantId: string | null } | { role: 'tenant'; tenantId: string };
+/** Who asks: an admin, who may act for one tenant at a time, a tenant, or a viewer of a tenant, who may only read. */
+export type Principal =
+  | { role: 'admin'; tenantId: string | null }
+  | { role: 'tenant' | 'viewer'; tenantId: string };
 
+/** `iss` and `aud` of our own tokens. */
 const ISSUER = 'campanile';
+const AUDIENCE = 'campanile';
 const ALGORITHM = 'HS256';
 const MIN_SECRET_BYTES = 32; // RFC 7518 section 3.2: a key of the hash's size or larger
 
 const claims = z.discriminatedUnion('role', [
   z.object({ role: z.literal('admin'), tenant_id: z.uuid().toLowerCase().optional(), exp: z.number() }),
-  z.object({ role: z.literal('tenant'), tenant_id: z.uuid().toLowerCase(), exp: z.number() }),
+  z.object({ role: z.enum(['tenant', 'viewer']), tenant_id: z.uuid().toLowerCase(), exp: z.number() }),
 ]);
 
 /** The key that tokens are signed with. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
@@ -27,12 +31,12 @@ export function secretKeyOf(secret: Uint8Array): KeyObject {
 }
 
 /**
- * A token (JWT, RFC 7519) for a tenant, or for an admin, that is good for `ttlSeconds` from now. Throws a
+ * A token (JWT, RFC 7519) for a tenant, a viewer of it, or an admin, that is good for `ttlSeconds` from now. Throws a
  * CampanileError: `secret_too_short`, or `tenant_id_invalid`.
  */
 export function issueToken(
   secret: Uint8Array,
-  grant: { tenantId: string } | { admin: true },
+  grant: { tenantId: string; viewer?: boolean } | { admin: true },
   ttlSeconds: number,
 ): string {
   if ('tenantId' in grant && !z.uuid().safeParse(grant.tenantId).success) {
@@ -41,21 +45,28 @@ export function issueToken(
       `"${grant.tenantId}" is not the id of a tenant, which is a UUID`,
     );
   }
-  const payload = 'admin' in grant ? { role: 'admin' } : { role: 'tenant', tenant_id: grant.tenantId };
-  const expiresIn = Math.ceil(ttlSeconds);
-  return jwt.sign(payload, secretKeyOf(secret), { algorithm: ALGORITHM, issuer: ISSUER, expiresIn });
+  const payload =
+    'admin' in grant
+      ? { role: 'admin' }
+      : { role: grant.viewer ? 'viewer' : 'tenant', tenant_id: grant.tenantId };
+  return jwt.sign(payload, secretKeyOf(secret), {
+    algorithm: ALGORITHM,
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    expiresIn: Math.ceil(ttlSeconds),
+  });
 }
 
 /** Reads a token. Throws a CampanileError (`token_invalid`, 401) unless it is ours, signed, whole and not expired. */
 export function verifyToken(secretKey: KeyObject, token: string): Principal {
   const { role, tenant_id } = claimsOf(secretKey, token);
-  return role === 'tenant' ? { role, tenantId: tenant_id } : { role, tenantId: tenant_id ?? null };
+  return role === 'admin' ? { role, tenantId: tenant_id ?? null } : { role, tenantId: tenant_id };
 }
 
 function claimsOf(secretKey: KeyObject, token: string): z.output<typeof claims> {
   let payload: unknown;
   try {
-    payload = jwt.verify(token, secretKey, { algorithms: [ALGORITHM], issuer: ISSUER });
+    payload = jwt.verify(token, secretKey, { algorithms: [ALGORITHM], issuer: ISSUER, audience: AUDIENCE });
   } catch (error) {
     if (!(error instanceof jwt.JsonWebTokenError)) throw error;
     const expired = error instanceof jwt.TokenExpiredError;
