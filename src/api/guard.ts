@@ -1,19 +1,9 @@
-import type { KeyObject } from 'node:crypto';
 import type { Db } from '../db/pool.js';
 import { findTenantById, type Tenant } from '../db/tenants.js';
 import { CampanileError } from '../errors.js';
 import type { FieldError } from './problem.js';
 import type { Route } from './route.js';
-import { type Principal, verifyToken } from './token.js';
-
-/** Who asks, by the Authorization header (RFC 6750). Throws a CampanileError (401). */
-export function authenticate(secretKey: KeyObject, authorization: string): Principal {
-  const [, token] = /^Bearer +([\w.~+/=-]+) *$/i.exec(authorization) ?? [];
-  if (token === undefined) {
-    throw new CampanileError('token_missing', 'send a token: Authorization: Bearer ...', { status: 401 });
-  }
-  return verifyToken(secretKey, token);
-}
+import type { Principal } from './token.js';
 
 /** Throws a CampanileError (403: `forbidden`, or `read_only` for a viewer) when the route is not for `principal`. */
 export function authorize({ access, method, refusal }: Route, principal: Principal): void {

@@ -7,7 +7,8 @@ const INTRODUCTION = `Outbound voice campaigns on Asterisk.
 
 Every request but those for the documentation and \`/healthz\` carries a token, \`Authorization: Bearer ...\`, which
 \`campanile token\` issues for a tenant, a viewer of a tenant, who may only read, or an admin. An admin names the tenant
-to act for with \`?tenant_id=\`.
+to act for with \`?tenant_id=\`. An installation may take the tokens of an outside issuer as well, with the same claims
+\`role\` and \`tenant_id\`.
 
 Lists come in pages: give \`next\` as \`after\` to get the one that follows. Times are UTC (RFC 3339), phone numbers
 E.164, ids UUIDs. What goes wrong is told by a problem document (RFC 9457) with a stable \`code\`; a 422 names every
@@ -58,7 +59,7 @@ function problemsOf(route: Route): number[] {
   const takesBody = route.body !== null || route.upload !== null;
   const statuses = [
     ...(takesBody ? [400, 413, 415] : []),
-    ...(guarded ? [401, 403] : []),
+    ...(guarded ? [401, 403, 503] : []),
     ...(route.path.includes('{id}') ? [404] : []),
     ...(takesBody || isTenantRoute(route) || Object.keys(route.query.shape).length > 0 ? [422] : []),
     ...route.problems,
@@ -75,7 +76,7 @@ const MEANINGS: Record<number, string> = {
   413: 'The body is too large',
   415: 'The content type is not one of those',
   422: 'Fields are wrong, and named',
-  503: 'The database does not answer',
+  503: 'The database does not answer, or the keys of an outside issuer cannot be had',
 };
 
 function problemAnswer(status: number) {

@@ -5,9 +5,10 @@ import type { Pool } from '../db/pool.js';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { createApp } from './app.js';
+import { createAuthenticate } from './authenticate.js';
+import type { OutsideIssuer } from './outside-issuer.js';
 import { problemOf } from './problem.js';
 import type { Services } from './route.js';
-import { secretKeyOf } from './token.js';
 
 /** The HTTP API as a part of the program that can be started and stopped. */
 export interface Api {
@@ -22,16 +23,17 @@ export interface Api {
 
 const SECOND = 1000;
 
-/** Makes the API. `secret` signs the tokens. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
+/** Makes the API. `secret` signs the tokens; those of `outsideIssuer` are good too. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
 export function createApi(options: {
   pool: Pool;
   secret: Uint8Array;
+  outsideIssuer?: OutsideIssuer | null;
   log: Logger;
   hasTemplate?: Services['hasTemplate'];
 }): Api {
   let stopping = false;
   const { pool, log, hasTemplate } = options;
-  const app = createApp({ pool, log, hasTemplate }, secretKeyOf(options.secret), () => stopping);
+  const app = createApp({ pool, log, hasTemplate }, createAuthenticate(options), () => stopping);
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,

@@ -59,24 +59,33 @@ export function issueToken(
 
 /** Reads a token. Throws a CampanileError (`token_invalid`, 401) unless it is ours, signed, whole and not expired. */
 export function verifyToken(secretKey: KeyObject, token: string): Principal {
-  const { role, tenant_id } = claimsOf(secretKey, token);
+  return verifyWith(secretKey, token, { algorithms: [ALGORITHM], issuer: ISSUER, audience: AUDIENCE });
+}
+
+/** What a token must be like. Every field is given, because jsonwebtoken does not check what it is not told. */
+type Expected = Pick<jwt.VerifyOptions, 'clockTolerance'> &
+  Required<Pick<jwt.VerifyOptions, 'algorithms'>> & { issuer: string; audience: string };
+
+/** Reads a token of the issuer whose key this is. Throws a CampanileError (`token_invalid`, 401) unless it is good. */
+export function verifyWith(key: KeyObject, token: string, expected: Expected): Principal {
+  const { role, tenant_id } = claimsOf(key, token, expected);
   return role === 'admin' ? { role, tenantId: tenant_id ?? null } : { role, tenantId: tenant_id };
 }
 
-function claimsOf(secretKey: KeyObject, token: string): z.output<typeof claims> {
+function claimsOf(key: KeyObject, token: string, expected: Expected): z.output<typeof claims> {
   let payload: unknown;
   try {
-    payload = jwt.verify(token, secretKey, { algorithms: [ALGORITHM], issuer: ISSUER, audience: AUDIENCE });
+    payload = jwt.verify(token, key, expected);
   } catch (error) {
-    if (!(error instanceof jwt.JsonWebTokenError)) throw error;
-    const expired = error instanceof jwt.TokenExpiredError;
-    throw invalid(expired ? 'the token has expired' : 'the token is not a valid one of this installation');
+    // Not only JsonWebTokenErrors: a payload that is no JSON throws a SyntaxError, a cut ES256 signature a TypeError.
+    throw invalidToken(error instanceof jwt.TokenExpiredError ? 'the token has expired' : undefined);
   }
   const checked = claims.safeParse(payload);
-  if (!checked.success) throw invalid('the token does not say who it is for and how long it is good');
+  if (!checked.success) throw invalidToken('the token does not say who it is for and how long it is good');
   return checked.data;
 }
 
-function invalid(message: string): CampanileError {
+/** The 401 of a token that is not good. */
+export function invalidToken(message = 'the token is not a valid one of this installation'): CampanileError {
   return new CampanileError('token_invalid', message, { status: 401 });
 }

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { expect } from 'vitest';
 import type { z } from 'zod';
+import type { OutsideIssuer } from '../../src/api/outside-issuer.js';
 import { problem } from '../../src/api/problem.js';
 import type { Route } from '../../src/api/route.js';
 import { routes } from '../../src/api/routes.js';
@@ -41,7 +42,7 @@ export interface ApiFixture {
 
 /** The API on a free port, on a database of its own. */
 export async function startApi(
-  options: { log?: Logger; hasTemplate?: (name: string) => boolean } = {},
+  options: { log?: Logger; hasTemplate?: (name: string) => boolean; outsideIssuer?: OutsideIssuer } = {},
 ): Promise<ApiFixture> {
   const db = await createTestDatabase();
   const api = createApi({ pool: db.pool, secret, log: createLog('silent'), ...options });

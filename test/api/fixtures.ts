@@ -112,7 +112,7 @@ export async function everything(api: ApiFixture): Promise<string> {
 /** A token by hand, signed as its header says, whatever is in it. */
 export function forge(
   payload: object,
-  header: { alg: string } = { alg: 'HS256' },
+  header: { alg: string; [name: string]: unknown } = { alg: 'HS256' },
   by: Buffer = secret,
 ): string {
   const text = [header, payload]

@@ -57,6 +57,10 @@ describe('tokens', () => {
     ['a tenant that is no id', forge({ ...good, tenant_id: '1 OR 1=1' })],
     ['nothing in it', ''],
     ['no dots', 'token'],
+    [
+      'a payload that is no JSON',
+      forge(good, { alg: 'HS256', typ: 'JWT' }).replace(/\.[^.]*\./, '.bm90IGpzb24.'),
+    ],
   ])('are refused with %s', (_, token) => {
     expect(() => verifyToken(key, token)).toThrow(
       expect.objectContaining({ code: 'token_invalid', status: 401 }),

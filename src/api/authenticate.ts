@@ -1,0 +1,42 @@
+import jwt from 'jsonwebtoken';
+import type { Context } from 'koa';
+import { CampanileError } from '../errors.js';
+import { createOutsideVerifier, type OutsideIssuer } from './outside-issuer.js';
+import { type Principal, secretKeyOf, verifyToken } from './token.js';
+
+/** Who sends a request, by its Authorization header. Rejects with a CampanileError (401) when that says nothing good. */
+export type Authenticate = (ctx: Context) => Promise<Principal>;
+
+/**
+ * Makes the one function that tells who asks. Our own tokens are signed with `secret`; those that name an outside issuer
+ * are judged by its keys and its algorithms only. Throws a CampanileError (`secret_too_short`) below 32 bytes.
+ */
+export function createAuthenticate(options: {
+  secret: Uint8Array;
+  outsideIssuer?: OutsideIssuer | null | undefined;
+}): Authenticate {
+  const secretKey = secretKeyOf(options.secret);
+  const { outsideIssuer } = options;
+  const verifyOutside = outsideIssuer && createOutsideVerifier(outsideIssuer);
+  return async (ctx) => {
+    const token = bearerOf(ctx.get('Authorization'));
+    if (verifyOutside && issuerOf(token) === outsideIssuer.issuer) return verifyOutside(token);
+    return verifyToken(secretKey, token);
+  };
+}
+
+/** The token of an Authorization header (RFC 6750). */
+function bearerOf(authorization: string): string {
+  const [, token] = /^Bearer +([\w.~+/=-]+) *$/i.exec(authorization) ?? [];
+  if (token !== undefined) return token;
+  throw new CampanileError('token_missing', 'send a token: Authorization: Bearer ...', { status: 401 });
+}
+
+/** What a token says of its issuer, before it is believed: it only chooses who is to verify it. */
+function issuerOf(token: string): unknown {
+  try {
+    return jwt.decode(token, { json: true })?.iss;
+  } catch {
+    return undefined; // no JSON in it: as invalid a token of ours as any
+  }
+}
