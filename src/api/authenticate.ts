@@ -1,28 +1,43 @@
 import jwt from 'jsonwebtoken';
 import type { Context } from 'koa';
+import { findApiKeyByHash } from '../db/api-keys.js';
+import type { Db } from '../db/pool.js';
 import { CampanileError } from '../errors.js';
+import { hashOfKey, looksLikeApiKey } from './api-key.js';
+import type { KeyUse } from './key-use.js';
 import { createOutsideVerifier, type OutsideIssuer } from './outside-issuer.js';
-import { type Principal, secretKeyOf, verifyToken } from './token.js';
+import { invalidToken, type Principal, secretKeyOf, verifyToken } from './token.js';
 
 /** Who sends a request, by its Authorization header. Rejects with a CampanileError (401) when that says nothing good. */
 export type Authenticate = (ctx: Context) => Promise<Principal>;
 
 /**
  * Makes the one function that tells who asks. Our own tokens are signed with `secret`; those that name an outside issuer
- * are judged by its keys and its algorithms only. Throws a CampanileError (`secret_too_short`) below 32 bytes.
+ * are judged by its keys and its algorithms only; API keys are looked up in `db`, by their hash. Throws a CampanileError (`secret_too_short`) below 32 bytes.
  */
 export function createAuthenticate(options: {
   secret: Uint8Array;
   outsideIssuer?: OutsideIssuer | null | undefined;
+  db: Db;
+  keyUse: KeyUse;
 }): Authenticate {
   const secretKey = secretKeyOf(options.secret);
-  const { outsideIssuer } = options;
+  const { outsideIssuer, db, keyUse } = options;
   const verifyOutside = outsideIssuer && createOutsideVerifier(outsideIssuer);
   return async (ctx) => {
     const token = bearerOf(ctx.get('Authorization'));
+    if (looksLikeApiKey(token)) return findOwner(db, keyUse, token);
     if (verifyOutside && issuerOf(token) === outsideIssuer.issuer) return verifyOutside(token);
     return verifyToken(secretKey, token);
   };
+}
+
+/** Whose key it is. Looked up for each request, so that one that was revoked is refused at once. */
+async function findOwner(db: Db, keyUse: KeyUse, key: string): Promise<Principal> {
+  const found = await findApiKeyByHash(db, hashOfKey(key));
+  if (!found) throw invalidToken('the API key is not known, or was revoked');
+  keyUse.note(found);
+  return { role: found.role, tenantId: found.tenant_id, keyId: found.id };
 }
 
 /** The token of an Authorization header (RFC 6750). */

@@ -6,9 +6,10 @@ import type { Route } from './route.js';
 import type { Principal } from './token.js';
 
 /** Throws a CampanileError (403: `forbidden`, or `read_only` for a viewer) when the route is not for `principal`. */
-export function authorize({ access, method, refusal }: Route, principal: Principal): void {
+export function authorize({ access, method, refusal, keyRefusal }: Route, principal: Principal): void {
   const adminOnly = access === 'admin' || access === 'admin_for_tenant';
   if (adminOnly && principal.role !== 'admin') throw forbidden(refusal);
+  if (keyRefusal !== null && principal.keyId !== undefined) throw forbidden(keyRefusal);
   if (principal.role === 'viewer' && method !== 'get') {
     const message = "a viewer may only read: use a tenant's token, from campanile token --tenant ID";
     throw new CampanileError('read_only', message, { status: 403 });

@@ -13,6 +13,7 @@ export function mount(router: Router, route: Route, services: Services, authenti
   router[route.method](route.path.replace(/\{(\w+)\}/g, ':$1'), async (ctx) => {
     const call = await callOf(ctx, ctx.params, route, services, authenticate);
     const answer = await route.handle(call);
+    if (route.status === 204) ctx.status = 204;
     if (answer === undefined) return;
     ctx.status = route.status;
     ctx.body = answer;

@@ -1,4 +1,5 @@
 import type { Route } from './route.js';
+import { createApiKey, deleteApiKey, getApiKey, getApiKeys } from './routes/api-keys.js';
 import { listCampaignAttempts } from './routes/attempts.js';
 import { cancelCampaign, pauseCampaign, resumeCampaign, startCampaign } from './routes/campaign-status.js';
 import { createCampaign, getCampaign, getCampaigns } from './routes/campaigns.js';
@@ -36,6 +37,10 @@ export const routes: readonly Route[] = [
   addContacts,
   listCampaignContacts,
   listCampaignAttempts,
+  createApiKey,
+  getApiKeys,
+  getApiKey,
+  deleteApiKey,
   getHealth,
   getOpenApi(() => routes),
   getDocsPage,

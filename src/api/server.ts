@@ -6,6 +6,7 @@ import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { createApp } from './app.js';
 import { createAuthenticate } from './authenticate.js';
+import { createKeyUse } from './key-use.js';
 import type { OutsideIssuer } from './outside-issuer.js';
 import { problemOf } from './problem.js';
 import type { Services } from './route.js';
@@ -33,7 +34,9 @@ export function createApi(options: {
 }): Api {
   let stopping = false;
   const { pool, log, hasTemplate } = options;
-  const app = createApp({ pool, log, hasTemplate }, createAuthenticate(options), () => stopping);
+  const keyUse = createKeyUse(pool, log);
+  const authenticate = createAuthenticate({ ...options, db: pool, keyUse });
+  const app = createApp({ pool, log, hasTemplate }, authenticate, () => stopping);
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,
@@ -67,7 +70,7 @@ export function createApi(options: {
 
     stop: (graceMs = 5 * SECOND) => {
       stopping = true;
-      stopped ??= new Promise((resolve) => {
+      stopped ??= new Promise<void>((resolve) => {
         if (!server.listening) return resolve();
         const cutOff = setTimeout(() => server.closeAllConnections(), graceMs);
         server.close(() => {
@@ -75,7 +78,7 @@ export function createApi(options: {
           resolve();
         });
         server.closeIdleConnections();
-      });
+      }).then(() => keyUse.settled());
       return stopped;
     },
   };

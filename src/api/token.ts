@@ -3,10 +3,13 @@ import jwt from 'jsonwebtoken';
 import { z } from 'zod';
 import { CampanileError } from '../errors.js';
 
-/** Who asks: an admin, who may act for one tenant at a time, a tenant, or a viewer of a tenant, who may only read. */
+/**
+ * Who asks: an admin, who may act for one tenant at a time, a tenant, or a viewer of a tenant, who may only read. With `keyId` he
+ * came by an API key, and else by a token.
+ */
 export type Principal =
-  | { role: 'admin'; tenantId: string | null }
-  | { role: 'tenant' | 'viewer'; tenantId: string };
+  | { role: 'admin'; tenantId: string | null; keyId?: undefined }
+  | { role: 'tenant' | 'viewer'; tenantId: string; keyId?: string };
 
 /** `iss` and `aud` of our own tokens. */
 const ISSUER = 'campanile';

@@ -20,6 +20,7 @@ let api: ApiFixture;
 let owner: Equipped;
 let stranger: Equipped;
 let campaignId: string;
+let keyId: string;
 
 beforeAll(async () => {
   api = await startApi();
@@ -28,6 +29,8 @@ beforeAll(async () => {
   campaignId = await createCampaign(api, owner);
   await addContacts(api, owner, campaignId, numbers(3));
   await insertAttempt(api, owner, campaignId);
+  const body = { name: 'CRM', role: 'tenant' };
+  keyId = (await api.send('POST', '/v1/api_keys', { token: owner.token, body })).json.id;
 });
 afterAll(() => api.stop());
 
@@ -49,6 +52,7 @@ function validRequest(
     trunks: ids.owner.trunkId,
     messages: ids.owner.messageId,
     campaigns: ids.campaign,
+    api_keys: keyId,
   }[noun];
   const path = route.path.replace('{id}', id ?? '').replace('{name}', 'carrier1');
   const bodies: Record<string, unknown> = {
@@ -58,6 +62,7 @@ function validRequest(
     'patch /v1/trunks/{id}': { name: 'Changed' },
     'put /v1/pbx-trunks/{name}': { ports: 7, calls_per_second: null },
     'post /v1/campaigns': { name: 'New', trunk_id: ids.owner.trunkId, message_id: ids.owner.messageId },
+    'post /v1/api_keys': { name: 'New', role: 'viewer' },
     'post /v1/campaigns/{id}/contacts': [{ number: numbers(1, 500)[0] }],
   };
   if (route.path === '/v1/messages' && route.method === 'post') {
@@ -226,10 +231,10 @@ describe('a tenant route', () => {
   });
 
   it("lists nothing of another tenant's", async () => {
-    for (const noun of ['trunks', 'messages', 'campaigns']) {
+    for (const noun of ['api_keys', 'trunks', 'messages', 'campaigns']) {
       const reply = await api.send('GET', `/v1/${noun}`, { token: stranger.token });
       const text = JSON.stringify(reply.json);
-      for (const id of [owner.trunkId, owner.messageId, campaignId]) expect(text).not.toContain(id);
+      for (const id of [keyId, owner.trunkId, owner.messageId, campaignId]) expect(text).not.toContain(id);
     }
   });
 });

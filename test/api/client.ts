@@ -102,7 +102,8 @@ function expectProblem(status: number, type: string, json: unknown): void {
 function expectAnswer(route: Route | undefined, status: number, json: unknown): void {
   if (!route || status >= 300) return;
   expect(status).toBe(route.status);
-  if (typeof route.answer === 'string') return;
+  if (route.answer === null) expect(json).toBeNull();
+  if (typeof route.answer === 'string' || route.answer === null) return;
   const checked = (route.answer as z.ZodType).safeParse(json);
   if (!checked.success) {
     throw new Error(`${route.method} ${route.path} answers what its schema does not say: ${checked.error}`);
