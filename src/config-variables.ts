@@ -161,6 +161,7 @@ export const variables = z.object({
     (value) => (value === 'campanile' ? undefined : value),
   ),
   CAMPANILE_JWT_AUDIENCE: variable('the aud of the tokens', 'campanile', text(/\S/)),
+  CAMPANILE_TRUST_PROXY: variable('how many proxies stand before the API, 0 to 10', '1', integer(0, 10)),
   CAMPANILE_STOP_GRACE: variable('a duration', '10s', parseDuration),
   CAMPANILE_KEEP_FILES: variable('a duration', '7d', parseDuration),
   CAMPANILE_LOG_LEVEL: variable(`one of ${logLevels.join(' ')}`, 'info', (value) =>

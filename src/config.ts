@@ -43,6 +43,8 @@ export interface Config {
   secret: string | null;
   /** CAMPANILE_JWT_JWKS_URL, _ISSUER, _AUDIENCE: whose tokens the API believes beside its own; null is nobody's. */
   jwtIssuer: { jwksUrl: string; issuer: string; audience: string } | null;
+  /** CAMPANILE_TRUST_PROXY: how many proxies of ours stand before the API; 0 is none. */
+  trustProxy: number;
   /** CAMPANILE_STOP_GRACE: seconds a stop waits for what is under way. */
   stopGraceSeconds: number;
   /** CAMPANILE_KEEP_FILES: seconds archived call files are kept; 0 removes them once they are counted. */
@@ -96,6 +98,7 @@ function withDefaults(set: (typeof variables)['_output'], env: Environment): Con
     nodeCallsPerSecond: set.CAMPANILE_NODE_CALLS_PER_SECOND ?? null,
     secret: set.CAMPANILE_SECRET ?? null,
     jwtIssuer: jwtIssuerOf(set),
+    trustProxy: set.CAMPANILE_TRUST_PROXY ?? 0,
     stopGraceSeconds: set.CAMPANILE_STOP_GRACE ?? 10,
     keepFilesSeconds: set.CAMPANILE_KEEP_FILES ?? 0,
     logLevel: set.CAMPANILE_LOG_LEVEL ?? 'info',

@@ -46,6 +46,7 @@ export async function startCampanile(
         pool,
         secret,
         outsideIssuer: config.jwtIssuer,
+        trustProxy: config.trustProxy,
         log,
         hasTemplate: (name) => templates.has(name),
       });

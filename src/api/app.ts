@@ -10,11 +10,17 @@ import type { Services } from './route.js';
 import { routes } from './routes.js';
 
 /** The Koa app: every request passes these in their order. `isStopping` makes answers close their connection. */
-export function createApp(services: Services, authenticate: Authenticate, isStopping: () => boolean): Koa {
+export function createApp(
+  services: Services,
+  authenticate: Authenticate,
+  isStopping: () => boolean,
+  trustProxy: number,
+): Koa {
   const router = new Router();
   for (const route of routes) mount(router, route, services, authenticate);
 
-  const app = new Koa();
+  // Of X-Forwarded-For, which anybody can send, only what our own proxies appended is believed.
+  const app = new Koa({ proxy: trustProxy > 0, maxIpsCount: trustProxy });
   app.on('error', (err: Error) => services.log.error({ err }, 'cannot answer a request'));
   app.use(answer(services.log, isStopping));
   app.use(router.routes());

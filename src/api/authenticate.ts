@@ -6,7 +6,8 @@ import { CampanileError } from '../errors.js';
 import { hashOfKey, looksLikeApiKey } from './api-key.js';
 import type { KeyUse } from './key-use.js';
 import { createOutsideVerifier, type OutsideIssuer } from './outside-issuer.js';
-import { invalidToken, type Principal, secretKeyOf, verifyToken } from './token.js';
+import type { RateLimits } from './rate-limits.js';
+import { invalidToken, isGuess, type Principal, secretKeyOf, verifyToken } from './token.js';
 
 /** Who sends a request, by its Authorization header. Rejects with a CampanileError (401) when that says nothing good. */
 export type Authenticate = (ctx: Context) => Promise<Principal>;
@@ -20,15 +21,25 @@ export function createAuthenticate(options: {
   outsideIssuer?: OutsideIssuer | null | undefined;
   db: Db;
   keyUse: KeyUse;
+  limits: RateLimits;
 }): Authenticate {
   const secretKey = secretKeyOf(options.secret);
-  const { outsideIssuer, db, keyUse } = options;
+  const { outsideIssuer, db, keyUse, limits } = options;
   const verifyOutside = outsideIssuer && createOutsideVerifier(outsideIssuer);
-  return async (ctx) => {
-    const token = bearerOf(ctx.get('Authorization'));
+  const verify = async (token: string): Promise<Principal> => {
     if (looksLikeApiKey(token)) return findOwner(db, keyUse, token);
     if (verifyOutside && issuerOf(token) === outsideIssuer.issuer) return verifyOutside(token);
     return verifyToken(secretKey, token);
+  };
+  return async (ctx) => {
+    const token = bearerOf(ctx.get('Authorization'));
+    await limits.refuseGuesser(ctx);
+    try {
+      return await verify(token);
+    } catch (error) {
+      if (isGuess(error)) await limits.countBadToken(ctx);
+      throw error;
+    }
   };
 }
 

@@ -46,6 +46,11 @@ export async function findTenantOf(
   return undefined;
 }
 
+/** The tenant whose requests are counted where the route is not about one, or the query is wrong: admins are free. */
+export async function findCountedTenant(db: Db, principal: Principal): Promise<Tenant | null> {
+  return principal.role === 'admin' ? null : findTenantById(db, principal.tenantId);
+}
+
 function forbidden(message: string): CampanileError {
   return new CampanileError('forbidden', message, { status: 403 });
 }

@@ -4,7 +4,7 @@ import { CampanileError } from '../errors.js';
 import type { Authenticate } from './authenticate.js';
 import { parseJson, readBody } from './body.js';
 import { check, pointer } from './check.js';
-import { authorize, findTenantOf } from './guard.js';
+import { authorize, findCountedTenant, findTenantOf } from './guard.js';
 import { type FieldError, FieldsInvalid } from './problem.js';
 import { bodyLimit, isTenantRoute, type Route, type Services } from './route.js';
 
@@ -40,6 +40,8 @@ async function callOf(
     principal && query && isTenantRoute(route)
       ? await findTenantOf(services.pool, principal, named, errors)
       : undefined;
+  const counted = tenant ?? (principal && (await findCountedTenant(services.pool, principal)));
+  if (counted) await services.limits.countRequest(ctx, counted);
 
   const content = contentTypes(route);
   const upload = content && (await readBody(ctx, content, bodyLimit(route)));

@@ -11,6 +11,9 @@ Every request but those for the documentation and \`/healthz\` carries a token, 
 to act for with \`?tenant_id=\`. An installation may take the tokens of an outside issuer as well, with the same claims
 \`role\` and \`tenant_id\`. A tenant's machines send an API key in the same place, from \`POST /v1/api_keys\`.
 
+A tenant has a number of requests a minute; \`RateLimit\` says how many are left of them, and beyond it the answer is 429
+with \`Retry-After\`.
+
 Lists come in pages: give \`next\` as \`after\` to get the one that follows. Times are UTC (RFC 3339), phone numbers
 E.164, ids UUIDs. What goes wrong is told by a problem document (RFC 9457) with a stable \`code\`; a 422 names every
 field that is wrong. The id of another tenant's object is as unknown as one that never was.`;
@@ -61,7 +64,7 @@ function problemsOf(route: Route): number[] {
   const takesBody = route.body !== null || route.upload !== null;
   const statuses = [
     ...(takesBody ? [400, 413, 415] : []),
-    ...(guarded ? [401, 403, 503] : []),
+    ...(guarded ? [401, 403, 429, 503] : []),
     ...(route.path.includes('{id}') ? [404] : []),
     ...(takesBody || isTenantRoute(route) || Object.keys(route.query.shape).length > 0 ? [422] : []),
     ...route.problems,
@@ -78,6 +81,7 @@ const MEANINGS: Record<number, string> = {
   413: 'The body is too large',
   415: 'The content type is not one of those',
   422: 'Fields are wrong, and named',
+  429: 'Too many requests of the tenant, or bad tokens from the address: Retry-After says when to go on',
   503: 'The database does not answer, or the keys of an outside issuer cannot be had',
 };
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Pool } from '../db/pool.js';
 import type { Tenant } from '../db/tenants.js';
 import type { Logger } from '../log.js';
+import type { RateLimits } from './rate-limits.js';
 import { uuid } from './schemas/common.js';
 import type { Principal } from './token.js';
 
@@ -18,6 +19,7 @@ export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 export interface Services {
   pool: Pool;
   log: Logger;
+  limits: RateLimits;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
 }

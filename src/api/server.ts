@@ -9,6 +9,7 @@ import { createAuthenticate } from './authenticate.js';
 import { createKeyUse } from './key-use.js';
 import type { OutsideIssuer } from './outside-issuer.js';
 import { problemOf } from './problem.js';
+import { createRateLimits } from './rate-limits.js';
 import type { Services } from './route.js';
 
 /** The HTTP API as a part of the program that can be started and stopped. */
@@ -24,19 +25,22 @@ export interface Api {
 
 const SECOND = 1000;
 
-/** Makes the API. `secret` signs the tokens; those of `outsideIssuer` are good too. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
+/** Makes the API, behind `trustProxy` (0) proxies. `secret` signs the tokens; those of `outsideIssuer` are good too. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
 export function createApi(options: {
   pool: Pool;
   secret: Uint8Array;
   outsideIssuer?: OutsideIssuer | null;
+  trustProxy?: number;
   log: Logger;
   hasTemplate?: Services['hasTemplate'];
 }): Api {
   let stopping = false;
   const { pool, log, hasTemplate } = options;
+  const limits = createRateLimits();
   const keyUse = createKeyUse(pool, log);
-  const authenticate = createAuthenticate({ ...options, db: pool, keyUse });
-  const app = createApp({ pool, log, hasTemplate }, authenticate, () => stopping);
+  const authenticate = createAuthenticate({ ...options, db: pool, keyUse, limits });
+  const services = { pool, log, limits, hasTemplate };
+  const app = createApp(services, authenticate, () => stopping, options.trustProxy ?? 0);
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,

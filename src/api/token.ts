@@ -81,7 +81,8 @@ function claimsOf(key: KeyObject, token: string, expected: Expected): z.output<t
     payload = jwt.verify(token, key, expected);
   } catch (error) {
     // Not only JsonWebTokenErrors: a payload that is no JSON throws a SyntaxError, a cut ES256 signature a TypeError.
-    throw invalidToken(error instanceof jwt.TokenExpiredError ? 'the token has expired' : undefined);
+    if (error instanceof jwt.TokenExpiredError) throw invalidToken('the token has expired', error);
+    throw invalidToken();
   }
   const checked = claims.safeParse(payload);
   if (!checked.success) throw invalidToken('the token does not say who it is for and how long it is good');
@@ -89,6 +90,18 @@ function claimsOf(key: KeyObject, token: string, expected: Expected): z.output<t
 }
 
 /** The 401 of a token that is not good. */
-export function invalidToken(message = 'the token is not a valid one of this installation'): CampanileError {
-  return new CampanileError('token_invalid', message, { status: 401 });
+export function invalidToken(
+  message = 'the token is not a valid one of this installation',
+  cause?: unknown,
+): CampanileError {
+  return new CampanileError('token_invalid', message, { status: 401, cause });
+}
+
+/** Whether somebody may have tried his luck: not with a token that was signed as it should, and only has expired. */
+export function isGuess(error: unknown): boolean {
+  return (
+    error instanceof CampanileError &&
+    error.code === 'token_invalid' &&
+    !(error.cause instanceof jwt.TokenExpiredError)
+  );
 }

@@ -42,7 +42,12 @@ export interface ApiFixture {
 
 /** The API on a free port, on a database of its own. */
 export async function startApi(
-  options: { log?: Logger; hasTemplate?: (name: string) => boolean; outsideIssuer?: OutsideIssuer } = {},
+  options: {
+    log?: Logger;
+    hasTemplate?: (name: string) => boolean;
+    outsideIssuer?: OutsideIssuer;
+    trustProxy?: number;
+  } = {},
 ): Promise<ApiFixture> {
   const db = await createTestDatabase();
   const api = createApi({ pool: db.pool, secret, log: createLog('silent'), ...options });

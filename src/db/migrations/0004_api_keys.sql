@@ -17,3 +17,8 @@ CREATE TABLE api_keys (
 
 -- The hash comes first: whose key it is, nobody knows before it is found.
 CREATE UNIQUE INDEX api_keys_sha256 ON api_keys (sha256, tenant_id);
+
+-- Of the API; null is without limit. Tenants that were there before keep none: an upgrade must not slow them down.
+ALTER TABLE tenants ADD COLUMN requests_per_minute integer
+  CONSTRAINT tenant_requests_positive CHECK (requests_per_minute > 0);
+ALTER TABLE tenants ALTER COLUMN requests_per_minute SET DEFAULT 600;
