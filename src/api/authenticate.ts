@@ -14,7 +14,8 @@ export type Authenticate = (ctx: Context) => Promise<Principal>;
 
 /**
  * Makes the one function that tells who asks. Our own tokens are signed with `secret`; those that name an outside issuer
- * are judged by its keys and its algorithms only; API keys are looked up in `db`, by their hash. Throws a CampanileError (`secret_too_short`) below 32 bytes.
+ * are judged by its keys and its algorithms only; API keys are looked up in `db`, by their hash. Throws a CampanileError
+ * (`secret_too_short`) below 32 bytes.
  */
 export function createAuthenticate(options: {
   secret: Uint8Array;

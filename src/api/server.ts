@@ -25,7 +25,10 @@ export interface Api {
 
 const SECOND = 1000;
 
-/** Makes the API, behind `trustProxy` (0) proxies. `secret` signs the tokens; those of `outsideIssuer` are good too. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
+/**
+ * Makes the API, behind `trustProxy` (0) proxies. `secret` signs the tokens; those of `outsideIssuer` are good too.
+ * Throws a CampanileError (`secret_too_short`) below 32 bytes.
+ */
 export function createApi(options: {
   pool: Pool;
   secret: Uint8Array;
