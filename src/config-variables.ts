@@ -69,6 +69,15 @@ const postgresUrl: Parse<string> = (value) => {
   return hostname !== '' || searchParams.has('host') ? value : undefined;
 };
 
+/** Keys that somebody on the way could change are worth nothing, hence https beyond this machine. */
+const jwksUrl: Parse<string> = (value) => {
+  if (!URL.canParse(value)) return undefined;
+  const { protocol, hostname, username, password } = new URL(value);
+  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+  const isSafe = protocol === 'https:' || (protocol === 'http:' && isLocal);
+  return isSafe && username === '' && password === '' ? value : undefined;
+};
+
 const directory: Parse<string> = (value) => resolve(value);
 
 /** Playback takes `a&b` for two files, and commas, brackets and the like have a meaning in a dialplan. */
@@ -141,6 +150,18 @@ export const variables = z.object({
     secret,
     true,
   ),
+  CAMPANILE_JWT_JWKS_URL: variable(
+    'an https:// URL (http:// for localhost only) without a password',
+    'https://login.example.org/.well-known/jwks.json',
+    jwksUrl,
+  ),
+  CAMPANILE_JWT_ISSUER: variable(
+    'the iss of the tokens, and not campanile, which is ours',
+    'https://login.example.org/',
+    (value) => (value === 'campanile' ? undefined : value),
+  ),
+  CAMPANILE_JWT_AUDIENCE: variable('the aud of the tokens', 'campanile', text(/\S/)),
+  CAMPANILE_TRUST_PROXY: variable('how many proxies stand before the API, 0 to 10', '1', integer(0, 10)),
   CAMPANILE_STOP_GRACE: variable('a duration', '10s', parseDuration),
   CAMPANILE_KEEP_FILES: variable('a duration', '7d', parseDuration),
   CAMPANILE_LOG_LEVEL: variable(`one of ${logLevels.join(' ')}`, 'info', (value) =>

@@ -41,6 +41,10 @@ export interface Config {
   nodeCallsPerSecond: number | null;
   /** CAMPANILE_SECRET: the key material tokens are signed with; null means the file that `loadSecret` keeps. */
   secret: string | null;
+  /** CAMPANILE_JWT_JWKS_URL, _ISSUER, _AUDIENCE: whose tokens the API believes beside its own; null is nobody's. */
+  jwtIssuer: { jwksUrl: string; issuer: string; audience: string } | null;
+  /** CAMPANILE_TRUST_PROXY: how many proxies of ours stand before the API; 0 is none. */
+  trustProxy: number;
   /** CAMPANILE_STOP_GRACE: seconds a stop waits for what is under way. */
   stopGraceSeconds: number;
   /** CAMPANILE_KEEP_FILES: seconds archived call files are kept; 0 removes them once they are counted. */
@@ -61,7 +65,7 @@ export function loadConfig(env: Environment = process.env): Config {
   );
   const checked = variables.safeParse(given);
   const wrong = (checked.error?.issues ?? []).map((issue) => `${issue.path.join('.')} ${issue.message}`);
-  const sentences = [...wrong, ...Object.keys(given).flatMap(describeUnknown)];
+  const sentences = [...wrong, ...Object.keys(given).flatMap(describeUnknown), ...describeIncomplete(given)];
   if (!checked.success || sentences.length > 0) {
     throw new CampanileError('config_invalid', `the configuration is wrong:\n  ${sentences.join('\n  ')}`);
   }
@@ -93,6 +97,8 @@ function withDefaults(set: (typeof variables)['_output'], env: Environment): Con
     nodePorts: set.CAMPANILE_NODE_PORTS ?? 100,
     nodeCallsPerSecond: set.CAMPANILE_NODE_CALLS_PER_SECOND ?? null,
     secret: set.CAMPANILE_SECRET ?? null,
+    jwtIssuer: jwtIssuerOf(set),
+    trustProxy: set.CAMPANILE_TRUST_PROXY ?? 0,
     stopGraceSeconds: set.CAMPANILE_STOP_GRACE ?? 10,
     keepFilesSeconds: set.CAMPANILE_KEEP_FILES ?? 0,
     logLevel: set.CAMPANILE_LOG_LEVEL ?? 'info',
@@ -110,6 +116,22 @@ function ownDirectory(system: string, xdg: string | undefined, fallback: string)
 function agiUrlOf({ host, port }: HostPort): string {
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : /^[0:]*:[0:]*$/.test(host) ? '::1' : host;
   return `agi://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}
+
+const ISSUER_VARIABLES = ['CAMPANILE_JWT_JWKS_URL', 'CAMPANILE_JWT_ISSUER', 'CAMPANILE_JWT_AUDIENCE'];
+
+/** An issuer whose `iss` or `aud` nobody checks would let in the tokens that it made for others. */
+function describeIncomplete(given: Environment): string[] {
+  const missing = ISSUER_VARIABLES.filter((name) => given[name] === undefined);
+  if (missing.length === 0 || missing.length === ISSUER_VARIABLES.length) return [];
+  return missing.map((name) => `${name} is missing: an outside issuer takes ${ISSUER_VARIABLES.join(', ')}`);
+}
+
+function jwtIssuerOf(set: (typeof variables)['_output']): Config['jwtIssuer'] {
+  const jwksUrl = set.CAMPANILE_JWT_JWKS_URL;
+  const issuer = set.CAMPANILE_JWT_ISSUER;
+  const audience = set.CAMPANILE_JWT_AUDIENCE;
+  return jwksUrl && issuer && audience ? { jwksUrl, issuer, audience } : null;
 }
 
 function describeUnknown(name: string): string[] {

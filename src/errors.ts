@@ -5,12 +5,19 @@
 export class CampanileError extends Error {
   readonly code: string;
   readonly status: number;
+  /** After how many seconds the same may succeed; null when there is no telling. */
+  readonly retryAfterSeconds: number | null;
 
-  constructor(code: string, message: string, options: { status?: number; cause?: unknown } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    options: { status?: number; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'CampanileError';
     this.code = code;
     this.status = options.status ?? 500;
+    this.retryAfterSeconds = options.retryAfterSeconds ?? null;
   }
 }
 

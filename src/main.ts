@@ -42,7 +42,14 @@ export async function startCampanile(
     }
     let apiPort: number | null = null;
     if (role !== 'node') {
-      const api = createApi({ pool, secret, log, hasTemplate: (name) => templates.has(name) });
+      const api = createApi({
+        pool,
+        secret,
+        outsideIssuer: config.jwtIssuer,
+        trustProxy: config.trustProxy,
+        log,
+        hasTemplate: (name) => templates.has(name),
+      });
       shutdown.add(() => api.stop(config.stopGraceSeconds * 1000));
       apiPort = (await api.start(config.listen)).port;
       log.info({ url: `http://${config.listen.host}:${apiPort}` }, 'the API listens');

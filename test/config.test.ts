@@ -41,6 +41,8 @@ describe('defaults', () => {
       nodePorts: 100,
       nodeCallsPerSecond: null,
       secret: null,
+      jwtIssuer: null,
+      trustProxy: 0,
       stopGraceSeconds: 10,
       keepFilesSeconds: 0,
       logLevel: 'info',
@@ -89,6 +91,21 @@ describe('reads', () => {
     [{ CAMPANILE_SPOOL_MODE: '640' }, { spoolMode: 0o640 }],
     [{ CAMPANILE_NODE: 'pbx_1.berlin-a' }, { nodeName: 'pbx_1.berlin-a' }],
     [{ CAMPANILE_NODE_CALLS_PER_SECOND: '2.5' }, { nodeCallsPerSecond: 2.5 }],
+    [
+      {
+        CAMPANILE_JWT_JWKS_URL: 'https://login.example.org/jwks',
+        CAMPANILE_JWT_ISSUER: 'https://login.example.org/',
+        CAMPANILE_JWT_AUDIENCE: 'bells',
+      },
+      {
+        jwtIssuer: {
+          jwksUrl: 'https://login.example.org/jwks',
+          issuer: 'https://login.example.org/',
+          audience: 'bells',
+        },
+      },
+    ],
+    [{ CAMPANILE_TRUST_PROXY: '2' }, { trustProxy: 2 }],
     [{ CAMPANILE_STOP_GRACE: '500ms' }, { stopGraceSeconds: 0.5 }],
     [{ CAMPANILE_KEEP_FILES: '7d' }, { keepFilesSeconds: 604_800 }],
     [{ CAMPANILE_LOG_LEVEL: 'debug' }, { logLevel: 'debug' }],
@@ -124,6 +141,7 @@ describe('refuses', () => {
     ['CAMPANILE_NODE_PORTS', '0', 'a whole number from 1'],
     ['CAMPANILE_NODE_PORTS', '1e3', 'a whole number from 1'],
     ['CAMPANILE_NODE_CALLS_PER_SECOND', '0', 'a number above 0'],
+    ['CAMPANILE_TRUST_PROXY', 'true', 'how many proxies'],
     ['CAMPANILE_STOP_GRACE', '10', 'is not a duration'],
     ['CAMPANILE_KEEP_FILES', 'a week', 'is not a duration'],
     ['CAMPANILE_LOG_LEVEL', 'verbose', 'one of trace debug info warn error fatal silent'],
@@ -132,6 +150,33 @@ describe('refuses', () => {
     expect(complaints).toHaveLength(1);
     expect(complaints[0]).toMatch(new RegExp(`^${name} must be .*, for example \\S`));
     expect(complaints[0]).toContain(reason);
+  });
+
+  test.each([
+    ['http://login.example.org/jwks', true],
+    ['https://user:password@login.example.org/jwks', true],
+    ['file:///etc/jwks', true],
+    ['login.example.org', true],
+    ['http://localhost:8000/jwks', false],
+    ['http://127.0.0.1/jwks', false],
+    ['http://[::1]:1/jwks', false],
+    ['https://login.example.org/jwks', false],
+  ])('%s as the place of keys: %s', (url, refused) => {
+    const others = { CAMPANILE_JWT_ISSUER: 'a', CAMPANILE_JWT_AUDIENCE: 'b' };
+    expect(complaintsAbout({ ...others, CAMPANILE_JWT_JWKS_URL: url })).toHaveLength(refused ? 1 : 0);
+  });
+
+  test('an outside issuer that is said in part, or is called as we are', () => {
+    const url = { CAMPANILE_JWT_JWKS_URL: 'https://login.example.org/jwks' };
+    expect(complaintsAbout(url).map((sentence) => sentence.split(' ')[0])).toEqual([
+      'CAMPANILE_JWT_ISSUER',
+      'CAMPANILE_JWT_AUDIENCE',
+    ]);
+    expect(complaintsAbout({ CAMPANILE_JWT_ISSUER: 'a', CAMPANILE_JWT_AUDIENCE: 'b' })[0]).toMatch(
+      /^CAMPANILE_JWT_JWKS_URL is missing/,
+    );
+    const ours = { ...url, CAMPANILE_JWT_ISSUER: 'campanile', CAMPANILE_JWT_AUDIENCE: 'b' };
+    expect(complaintsAbout(ours)).toEqual([expect.stringMatching(/^CAMPANILE_JWT_ISSUER must be/)]);
   });
 
   test('every wrong variable at once, each on a line of its own', () => {

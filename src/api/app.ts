@@ -1,19 +1,26 @@
-import type { KeyObject } from 'node:crypto';
 import Router from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
+import { CampanileError } from '../errors.js';
 import { newId } from '../ids.js';
 import type { Logger } from '../log.js';
+import type { Authenticate } from './authenticate.js';
 import { mount } from './mount.js';
 import { type Problem, problemOf, problemOfError } from './problem.js';
 import type { Services } from './route.js';
 import { routes } from './routes.js';
 
 /** The Koa app: every request passes these in their order. `isStopping` makes answers close their connection. */
-export function createApp(services: Services, secretKey: KeyObject, isStopping: () => boolean): Koa {
+export function createApp(
+  services: Services,
+  authenticate: Authenticate,
+  isStopping: () => boolean,
+  trustProxy: number,
+): Koa {
   const router = new Router();
-  for (const route of routes) mount(router, route, services, secretKey);
+  for (const route of routes) mount(router, route, services, authenticate);
 
-  const app = new Koa();
+  // Of X-Forwarded-For, which anybody can send, only what our own proxies appended is believed.
+  const app = new Koa({ proxy: trustProxy > 0, maxIpsCount: trustProxy });
   app.on('error', (err: Error) => services.log.error({ err }, 'cannot answer a request'));
   app.use(answer(services.log, isStopping));
   app.use(router.routes());
@@ -37,6 +44,9 @@ function answer(log: Logger, isStopping: () => boolean) {
     } catch (err) {
       const problem = problemOfError(err);
       if (problem.status >= 500) log.error({ ...about, err }, 'a request failed');
+      if (err instanceof CampanileError && err.retryAfterSeconds !== null) {
+        ctx.set('Retry-After', String(err.retryAfterSeconds));
+      }
       sendProblem(ctx, problem);
     }
     if (isStopping()) ctx.set('Connection', 'close');

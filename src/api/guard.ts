@@ -1,24 +1,19 @@
-import type { KeyObject } from 'node:crypto';
 import type { Db } from '../db/pool.js';
 import { findTenantById, type Tenant } from '../db/tenants.js';
 import { CampanileError } from '../errors.js';
 import type { FieldError } from './problem.js';
 import type { Route } from './route.js';
-import { type Principal, verifyToken } from './token.js';
+import type { Principal } from './token.js';
 
-/** Who asks, by the Authorization header (RFC 6750). Throws a CampanileError (401). */
-export function authenticate(secretKey: KeyObject, authorization: string): Principal {
-  const [, token] = /^Bearer +([\w.~+/=-]+) *$/i.exec(authorization) ?? [];
-  if (token === undefined) {
-    throw new CampanileError('token_missing', 'send a token: Authorization: Bearer ...', { status: 401 });
-  }
-  return verifyToken(secretKey, token);
-}
-
-/** Throws a CampanileError (`forbidden`, 403) when the route is not for `principal`. */
-export function authorize({ access, refusal }: Route, principal: Principal): void {
+/** Throws a CampanileError (403: `forbidden`, or `read_only` for a viewer) when the route is not for `principal`. */
+export function authorize({ access, method, refusal, keyRefusal }: Route, principal: Principal): void {
   const adminOnly = access === 'admin' || access === 'admin_for_tenant';
   if (adminOnly && principal.role !== 'admin') throw forbidden(refusal);
+  if (keyRefusal !== null && principal.keyId !== undefined) throw forbidden(keyRefusal);
+  if (principal.role === 'viewer' && method !== 'get') {
+    const message = "a viewer may only read: use a tenant's token, from campanile token --tenant ID";
+    throw new CampanileError('read_only', message, { status: 403 });
+  }
 }
 
 /**
@@ -32,7 +27,7 @@ export async function findTenantOf(
   named: string | undefined,
   errors: FieldError[],
 ): Promise<Tenant | undefined> {
-  if (principal.role === 'tenant' && named !== undefined && named !== principal.tenantId) {
+  if (principal.role !== 'admin' && named !== undefined && named !== principal.tenantId) {
     throw forbidden('the token is for another tenant');
   }
   const id = named ?? principal.tenantId;
@@ -42,13 +37,18 @@ export async function findTenantOf(
   }
   const tenant = await findTenantById(db, id);
   if (tenant) return tenant;
-  if (principal.role === 'tenant') {
+  if (principal.role !== 'admin') {
     throw new CampanileError('token_invalid', 'the tenant that the token is for does not exist', {
       status: 401,
     });
   }
   errors.push({ field: '?tenant_id', message: 'is no tenant' });
   return undefined;
+}
+
+/** The tenant whose requests are counted where the route is not about one, or the query is wrong: admins are free. */
+export async function findCountedTenant(db: Db, principal: Principal): Promise<Tenant | null> {
+  return principal.role === 'admin' ? null : findTenantById(db, principal.tenantId);
 }
 
 function forbidden(message: string): CampanileError {

@@ -1,19 +1,20 @@
-import type { KeyObject } from 'node:crypto';
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { asTenant } from '../db/pool.js';
 import { CampanileError } from '../errors.js';
+import type { Authenticate } from './authenticate.js';
 import { parseJson, readBody } from './body.js';
 import { check, pointer } from './check.js';
-import { authenticate, authorize, findTenantOf } from './guard.js';
+import { authorize, findCountedTenant, findTenantOf } from './guard.js';
 import { type FieldError, FieldsInvalid } from './problem.js';
 import { bodyLimit, isTenantRoute, type Route, type Services } from './route.js';
 
 /** Adds a route to the router: guard, path, query, tenant, body, then its own work. */
-export function mount(router: Router, route: Route, services: Services, secretKey: KeyObject): void {
+export function mount(router: Router, route: Route, services: Services, authenticate: Authenticate): void {
   router[route.method](route.path.replace(/\{(\w+)\}/g, ':$1'), async (ctx) => {
-    const call = await callOf(ctx, ctx.params, route, services, secretKey);
+    const call = await callOf(ctx, ctx.params, route, services, authenticate);
     const answer = await route.handle(call);
+    if (route.status === 204) ctx.status = 204;
     if (answer === undefined) return;
     ctx.status = route.status;
     ctx.body = answer;
@@ -26,9 +27,9 @@ async function callOf(
   params: Record<string, string>,
   route: Route,
   services: Services,
-  secretKey: KeyObject,
+  authenticate: Authenticate,
 ): Promise<Parameters<Route['handle']>[0]> {
-  const principal = route.access === 'public' ? undefined : authenticate(secretKey, ctx.get('Authorization'));
+  const principal = route.access === 'public' ? undefined : await authenticate(ctx);
   if (principal) authorize(route, principal);
 
   const errors: FieldError[] = [];
@@ -40,6 +41,8 @@ async function callOf(
     principal && query && isTenantRoute(route)
       ? await findTenantOf(services.pool, principal, named, errors)
       : undefined;
+  const counted = tenant ?? (principal && (await findCountedTenant(services.pool, principal)));
+  if (counted) await services.limits.countRequest(ctx, counted);
 
   const content = contentTypes(route);
   const upload = content && (await readBody(ctx, content, bodyLimit(route)));

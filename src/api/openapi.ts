@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { problem } from './problem.js';
@@ -6,7 +7,12 @@ import { binary, isTenantRoute, type Route } from './route.js';
 const INTRODUCTION = `Outbound voice campaigns on Asterisk.
 
 Every request but those for the documentation and \`/healthz\` carries a token, \`Authorization: Bearer ...\`, which
-\`campanile token\` issues for a tenant or for an admin. An admin names the tenant to act for with \`?tenant_id=\`.
+\`campanile token\` issues for a tenant, a viewer of a tenant, who may only read, or an admin. An admin names the tenant
+to act for with \`?tenant_id=\`. An installation may take the tokens of an outside issuer as well, with the same claims
+\`role\` and \`tenant_id\`. A tenant's machines send an API key in the same place, from \`POST /v1/api-keys\`.
+
+A tenant has a number of requests a minute; \`RateLimit\` says how many are left of them, and beyond it the answer is 429
+with \`Retry-After\`.
 
 Lists come in pages: give \`next\` as \`after\` to get the one that follows. Times are UTC (RFC 3339), phone numbers
 E.164, ids UUIDs. What goes wrong is told by a problem document (RFC 9457) with a stable \`code\`; a 422 names every
@@ -19,6 +25,7 @@ export function openApiDocument(routes: readonly Route[]) {
     type: 'http',
     scheme: 'bearer',
     bearerFormat: 'JWT',
+    description: 'A token, or an API key: cmp_...',
   });
   for (const route of routes) registry.registerPath(pathOf(route));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
@@ -45,7 +52,7 @@ function pathOf(route: Route): Parameters<OpenAPIRegistry['registerPath']>[0] {
         : { body: { required: true, content: mapValues(content, (schema) => ({ schema })) } }),
     },
     responses: {
-      [route.status]: { description: route.status === 201 ? 'Created' : 'OK', content: answerOf(route) },
+      [route.status]: { description: STATUS_CODES[route.status] ?? '', ...answerOf(route) },
       ...Object.fromEntries(problemsOf(route).map((status) => [status, problemAnswer(status)])),
     },
   };
@@ -57,7 +64,7 @@ function problemsOf(route: Route): number[] {
   const takesBody = route.body !== null || route.upload !== null;
   const statuses = [
     ...(takesBody ? [400, 413, 415] : []),
-    ...(guarded ? [401, 403] : []),
+    ...(guarded ? [401, 403, 429, 503] : []),
     ...(route.path.includes('{id}') ? [404] : []),
     ...(takesBody || isTenantRoute(route) || Object.keys(route.query.shape).length > 0 ? [422] : []),
     ...route.problems,
@@ -74,7 +81,8 @@ const MEANINGS: Record<number, string> = {
   413: 'The body is too large',
   415: 'The content type is not one of those',
   422: 'Fields are wrong, and named',
-  503: 'The database does not answer',
+  429: 'Too many requests of the tenant, or bad tokens from the address: Retry-After says when to go on',
+  503: 'The database does not answer, or the keys of an outside issuer cannot be had',
 };
 
 function problemAnswer(status: number) {
@@ -85,8 +93,9 @@ function problemAnswer(status: number) {
 }
 
 function answerOf({ answer }: Route) {
-  if (typeof answer !== 'string') return { 'application/json': { schema: answer } };
-  return { [answer]: { schema: binary } };
+  if (answer === null) return {};
+  if (typeof answer !== 'string') return { content: { 'application/json': { schema: answer } } };
+  return { content: { [answer]: { schema: binary } } };
 }
 
 function tagOf(path: string): string {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Pool, TenantDatabase } from '../db/pool.js';
 import type { Tenant } from '../db/tenants.js';
 import type { Logger } from '../log.js';
+import type { RateLimits } from './rate-limits.js';
 import { uuid } from './schemas/common.js';
 import type { Principal } from './token.js';
 
@@ -12,10 +13,13 @@ import type { Principal } from './token.js';
  */
 export type Access = 'public' | 'token' | 'admin' | 'tenant' | 'admin_for_tenant';
 
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
 /** What routes work with. */
 export interface Services {
   pool: Pool;
   log: Logger;
+  limits: RateLimits;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
 }
@@ -49,7 +53,7 @@ export type Answer<T> = T extends string
       : T;
 
 interface Spec<A extends Access, Q extends z.ZodObject, B extends z.ZodType, S extends z.ZodType> {
-  method: 'get' | 'post' | 'put' | 'patch';
+  method: Method;
   /** OpenAPI's form: `/v1/campaigns/{id}`. */
   path: string;
   access: A;
@@ -57,14 +61,16 @@ interface Spec<A extends Access, Q extends z.ZodObject, B extends z.ZodType, S e
   summary: string;
   /** Said to a tenant whom an admin's route refuses. */
   refusal?: string;
+  /** Said to an API key that the route refuses; without it a key may do what its role may. */
+  keyRefusal?: string;
   /** Of what stands in braces; a UUID, which is a 404 when it is none. */
   param?: z.ZodType<string>;
   query?: Q;
   body?: B;
   upload?: Upload;
-  status?: 200 | 201;
-  /** What the answer is: JSON, or a media type the route writes to `ctx` itself. */
-  answer: S | string;
+  status?: 200 | 201 | 204;
+  /** What the answer is: JSON, a media type the route writes to `ctx` itself, or null for none, which is a 204. */
+  answer: S | string | null;
   /** Statuses beside those that follow from the rest, for the documentation. */
   problems?: readonly number[];
   handle(call: Call<A, Q, B>): Promise<Answer<z.output<S>> | undefined>;
@@ -72,17 +78,18 @@ interface Spec<A extends Access, Q extends z.ZodObject, B extends z.ZodType, S e
 
 /** A route: guard (`access`), query and body, all checked before `handle` runs, and the answer. */
 export interface Route {
-  readonly method: 'get' | 'post' | 'put' | 'patch';
+  readonly method: Method;
   readonly path: string;
   readonly access: Access;
   readonly summary: string;
   readonly refusal: string;
+  readonly keyRefusal: string | null;
   readonly param: z.ZodType<string>;
   readonly query: z.ZodObject;
   readonly body: z.ZodType | null;
   readonly upload: Upload | null;
-  readonly status: 200 | 201;
-  readonly answer: z.ZodType | string;
+  readonly status: 200 | 201 | 204;
+  readonly answer: z.ZodType | string | null;
   readonly problems: readonly number[];
   handle(call: Call<'tenant', z.ZodObject, z.ZodType>): Promise<unknown>;
 }
@@ -116,6 +123,7 @@ export function route<
     access: spec.access,
     summary: spec.summary,
     refusal: spec.refusal ?? 'only an admin may do this',
+    keyRefusal: spec.keyRefusal ?? null,
     param: spec.param ?? uuid,
     query: isTenantRoute(spec) ? query.extend({ tenant_id: tenantParameter }) : query,
     body: spec.body ?? null,

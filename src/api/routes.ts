@@ -1,4 +1,5 @@
 import type { Route } from './route.js';
+import { createApiKey, deleteApiKey, getApiKey, getApiKeys } from './routes/api-keys.js';
 import { listCampaignAttempts } from './routes/attempts.js';
 import {
   archiveCampaign,
@@ -71,6 +72,10 @@ export const routes: readonly Route[] = [
   getSuppressedNumbers,
   addInstallationNumbers,
   getInstallationNumbers,
+  createApiKey,
+  getApiKeys,
+  getApiKey,
+  deleteApiKey,
   getHealth,
   getOpenApi(() => routes),
   getDocsPage,

@@ -5,9 +5,12 @@ import type { Pool } from '../db/pool.js';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { createApp } from './app.js';
+import { createAuthenticate } from './authenticate.js';
+import { createKeyUse } from './key-use.js';
+import type { OutsideIssuer } from './outside-issuer.js';
 import { problemOf } from './problem.js';
+import { createRateLimits } from './rate-limits.js';
 import type { Services } from './route.js';
-import { secretKeyOf } from './token.js';
 
 /** The HTTP API as a part of the program that can be started and stopped. */
 export interface Api {
@@ -22,16 +25,25 @@ export interface Api {
 
 const SECOND = 1000;
 
-/** Makes the API. `secret` signs the tokens. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
+/**
+ * Makes the API, behind `trustProxy` (0) proxies. `secret` signs the tokens; those of `outsideIssuer` are good too.
+ * Throws a CampanileError (`secret_too_short`) below 32 bytes.
+ */
 export function createApi(options: {
   pool: Pool;
   secret: Uint8Array;
+  outsideIssuer?: OutsideIssuer | null;
+  trustProxy?: number;
   log: Logger;
   hasTemplate?: Services['hasTemplate'];
 }): Api {
   let stopping = false;
   const { pool, log, hasTemplate } = options;
-  const app = createApp({ pool, log, hasTemplate }, secretKeyOf(options.secret), () => stopping);
+  const limits = createRateLimits();
+  const keyUse = createKeyUse(pool, log);
+  const authenticate = createAuthenticate({ ...options, db: pool, keyUse, limits });
+  const services = { pool, log, limits, hasTemplate };
+  const app = createApp(services, authenticate, () => stopping, options.trustProxy ?? 0);
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,
@@ -65,7 +77,7 @@ export function createApi(options: {
 
     stop: (graceMs = 5 * SECOND) => {
       stopping = true;
-      stopped ??= new Promise((resolve) => {
+      stopped ??= new Promise<void>((resolve) => {
         if (!server.listening) return resolve();
         const cutOff = setTimeout(() => server.closeAllConnections(), graceMs);
         server.close(() => {
@@ -73,7 +85,7 @@ export function createApi(options: {
           resolve();
         });
         server.closeIdleConnections();
-      });
+      }).then(() => keyUse.settled());
       return stopped;
     },
   };

@@ -3,16 +3,23 @@ import jwt from 'jsonwebtoken';
 import { z } from 'zod';
 import { CampanileError } from '../errors.js';
 
-/** Who asks: an admin, who may act for one tenant at a time, or a tenant. */
-export type Principal = { role: 'admin'; tenantId: string | null } | { role: 'tenant'; tenantId: string };
+/**
+ * Who asks: an admin, who may act for one tenant at a time, a tenant, or a viewer of a tenant, who may only read. With `keyId` he
+ * came by an API key, and else by a token.
+ */
+export type Principal =
+  | { role: 'admin'; tenantId: string | null; keyId?: undefined }
+  | { role: 'tenant' | 'viewer'; tenantId: string; keyId?: string };
 
+/** `iss` and `aud` of our own tokens. */
 const ISSUER = 'campanile';
+const AUDIENCE = 'campanile';
 const ALGORITHM = 'HS256';
 const MIN_SECRET_BYTES = 32; // RFC 7518 section 3.2: a key of the hash's size or larger
 
 const claims = z.discriminatedUnion('role', [
   z.object({ role: z.literal('admin'), tenant_id: z.uuid().toLowerCase().optional(), exp: z.number() }),
-  z.object({ role: z.literal('tenant'), tenant_id: z.uuid().toLowerCase(), exp: z.number() }),
+  z.object({ role: z.enum(['tenant', 'viewer']), tenant_id: z.uuid().toLowerCase(), exp: z.number() }),
 ]);
 
 /** The key that tokens are signed with. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
@@ -27,12 +34,12 @@ export function secretKeyOf(secret: Uint8Array): KeyObject {
 }
 
 /**
- * A token (JWT, RFC 7519) for a tenant, or for an admin, that is good for `ttlSeconds` from now. Throws a
+ * A token (JWT, RFC 7519) for a tenant, a viewer of it, or an admin, that is good for `ttlSeconds` from now. Throws a
  * CampanileError: `secret_too_short`, or `tenant_id_invalid`.
  */
 export function issueToken(
   secret: Uint8Array,
-  grant: { tenantId: string } | { admin: true },
+  grant: { tenantId: string; viewer?: boolean } | { admin: true },
   ttlSeconds: number,
 ): string {
   if ('tenantId' in grant && !z.uuid().safeParse(grant.tenantId).success) {
@@ -41,31 +48,60 @@ export function issueToken(
       `"${grant.tenantId}" is not the id of a tenant, which is a UUID`,
     );
   }
-  const payload = 'admin' in grant ? { role: 'admin' } : { role: 'tenant', tenant_id: grant.tenantId };
-  const expiresIn = Math.ceil(ttlSeconds);
-  return jwt.sign(payload, secretKeyOf(secret), { algorithm: ALGORITHM, issuer: ISSUER, expiresIn });
+  const payload =
+    'admin' in grant
+      ? { role: 'admin' }
+      : { role: grant.viewer ? 'viewer' : 'tenant', tenant_id: grant.tenantId };
+  return jwt.sign(payload, secretKeyOf(secret), {
+    algorithm: ALGORITHM,
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    expiresIn: Math.ceil(ttlSeconds),
+  });
 }
 
 /** Reads a token. Throws a CampanileError (`token_invalid`, 401) unless it is ours, signed, whole and not expired. */
 export function verifyToken(secretKey: KeyObject, token: string): Principal {
-  const { role, tenant_id } = claimsOf(secretKey, token);
-  return role === 'tenant' ? { role, tenantId: tenant_id } : { role, tenantId: tenant_id ?? null };
+  return verifyWith(secretKey, token, { algorithms: [ALGORITHM], issuer: ISSUER, audience: AUDIENCE });
 }
 
-function claimsOf(secretKey: KeyObject, token: string): z.output<typeof claims> {
+/** What a token must be like. Every field is given, because jsonwebtoken does not check what it is not told. */
+type Expected = Pick<jwt.VerifyOptions, 'clockTolerance'> &
+  Required<Pick<jwt.VerifyOptions, 'algorithms'>> & { issuer: string; audience: string };
+
+/** Reads a token of the issuer whose key this is. Throws a CampanileError (`token_invalid`, 401) unless it is good. */
+export function verifyWith(key: KeyObject, token: string, expected: Expected): Principal {
+  const { role, tenant_id } = claimsOf(key, token, expected);
+  return role === 'admin' ? { role, tenantId: tenant_id ?? null } : { role, tenantId: tenant_id };
+}
+
+function claimsOf(key: KeyObject, token: string, expected: Expected): z.output<typeof claims> {
   let payload: unknown;
   try {
-    payload = jwt.verify(token, secretKey, { algorithms: [ALGORITHM], issuer: ISSUER });
+    payload = jwt.verify(token, key, expected);
   } catch (error) {
-    if (!(error instanceof jwt.JsonWebTokenError)) throw error;
-    const expired = error instanceof jwt.TokenExpiredError;
-    throw invalid(expired ? 'the token has expired' : 'the token is not a valid one of this installation');
+    // Not only JsonWebTokenErrors: a payload that is no JSON throws a SyntaxError, a cut ES256 signature a TypeError.
+    if (error instanceof jwt.TokenExpiredError) throw invalidToken('the token has expired', error);
+    throw invalidToken();
   }
   const checked = claims.safeParse(payload);
-  if (!checked.success) throw invalid('the token does not say who it is for and how long it is good');
+  if (!checked.success) throw invalidToken('the token does not say who it is for and how long it is good');
   return checked.data;
 }
 
-function invalid(message: string): CampanileError {
-  return new CampanileError('token_invalid', message, { status: 401 });
+/** The 401 of a token that is not good. */
+export function invalidToken(
+  message = 'the token is not a valid one of this installation',
+  cause?: unknown,
+): CampanileError {
+  return new CampanileError('token_invalid', message, { status: 401, cause });
+}
+
+/** Whether somebody may have tried his luck: not with a token that was signed as it should, and only has expired. */
+export function isGuess(error: unknown): boolean {
+  return (
+    error instanceof CampanileError &&
+    error.code === 'token_invalid' &&
+    !(error.cause instanceof jwt.TokenExpiredError)
+  );
 }

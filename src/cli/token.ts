@@ -4,21 +4,23 @@ import { parseDuration } from '../calls/duration.js';
 import { loadConfig, loadSecret } from '../config.js';
 import { CampanileError } from '../errors.js';
 
-const HELP = `usage: campanile token --tenant ID [--ttl 1d]
+const HELP = `usage: campanile token --tenant ID [--viewer] [--ttl 1d]
        campanile token --admin [--ttl 1d]
 
-Prints a token for the API: send it as "Authorization: Bearer TOKEN". It is signed with the secret of this
+Prints a token for the API: send it as "Authorization: Bearer TOKEN". With --viewer it sees what the tenant sees and
+may change nothing. It is signed with the secret of this
 installation (CAMPANILE_SECRET, or the file that the server made in CAMPANILE_DATA).
 `;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** `campanile token`: issues a token for a tenant or for the operator. */
+/** `campanile token`: issues a token for a tenant, a viewer of it, or the operator. */
 export async function token(args: string[]): Promise<number> {
   const { values } = parseArgs({
     args,
     options: {
       tenant: { type: 'string' },
+      viewer: { type: 'boolean', default: false },
       admin: { type: 'boolean' },
       ttl: { type: 'string', default: '1d' },
       help: { type: 'boolean' },
@@ -31,6 +33,9 @@ export async function token(args: string[]): Promise<number> {
   if ((values.tenant === undefined) === (values.admin !== true)) {
     throw new CampanileError('usage', 'say who the token is for: either --tenant ID or --admin');
   }
+  if (values.viewer && values.tenant === undefined) {
+    throw new CampanileError('usage', 'say whose viewer the token is for: --tenant ID --viewer');
+  }
   if (values.tenant !== undefined && !UUID.test(values.tenant)) {
     throw new CampanileError(
       'usage',
@@ -39,7 +44,10 @@ export async function token(args: string[]): Promise<number> {
   }
   const secret = await loadSecret(loadConfig());
   const ttl = parseDuration(values.ttl);
-  const who = values.tenant === undefined ? ({ admin: true } as const) : { tenantId: values.tenant };
+  const who =
+    values.tenant === undefined
+      ? ({ admin: true } as const)
+      : { tenantId: values.tenant, viewer: values.viewer };
   process.stdout.write(`${issueToken(secret, who, ttl)}\n`);
   return 0;
 }

@@ -22,7 +22,7 @@ let stranger: Equipped;
 let campaignId: string;
 
 beforeAll(async () => {
-  api = await startApi();
+  api = await startApi({ trustProxy: 1 });
   owner = await createEquipped(api);
   stranger = await createEquipped(api);
   campaignId = await createCampaign(api, owner);
@@ -40,7 +40,7 @@ const named = (list: Route[]) => list.map((route) => ({ name: `${route.method} $
 
 describe('every guarded route', () => {
   const exp = Math.floor(Date.now() / 1000) + 60;
-  const claims = { role: 'admin', iss: 'campanile', exp };
+  const claims = { role: 'admin', iss: 'campanile', aud: 'campanile', exp };
   const badTokens: [string, string | undefined][] = [
     ['no token', undefined],
     ['a token signed with another secret', forge(claims, undefined, Buffer.alloc(32))],
@@ -53,7 +53,9 @@ describe('every guarded route', () => {
     const before = await everything(api);
     for (const route of guarded) {
       const { path, sent } = validRequest(route, { campaign: campaignId, owner });
-      const reply = await api.send(route.method, path, { ...sent, token });
+      // From different addresses: so many bad tokens from one are refused in another way.
+      const headers = { 'X-Forwarded-For': `10.0.0.${routes.indexOf(route)}` };
+      const reply = await api.send(route.method, path, { ...sent, token, headers });
       expect(reply.status, `${route.method} ${path}`).toBe(401);
       const code = token === undefined ? 'token_missing' : 'token_invalid';
       expect(reply.json.code).toBe(code);
@@ -99,6 +101,51 @@ describe('an admin route', () => {
   });
 });
 
+describe('a viewer', () => {
+  const readable = guarded.filter(
+    (route) => route.method === 'get' && route.access !== 'admin' && !route.path.includes('{name}'),
+  );
+  const view = () => issueToken(secret, { tenantId: owner.id, viewer: true }, 60);
+
+  it.each(named(readable))('reads what the tenant reads: $name', async ({ route }) => {
+    const { path } = validRequest(route, { campaign: campaignId, owner });
+    const [viewed, own] = await Promise.all([
+      api.send('GET', path, { token: view() }),
+      api.send('GET', path, { token: owner.token }),
+    ]);
+    expect(viewed.status).toBe(200);
+    expect(viewed.bytes).toEqual(own.bytes);
+  });
+
+  it.each(named(guarded.filter(({ method }) => method !== 'get')))(
+    'changes nothing: $name',
+    async ({ route }) => {
+      const before = await everything(api);
+      const { path, sent } = validRequest(route, { campaign: campaignId, owner });
+      const reply = await api.send(route.method, path, { ...sent, token: view() });
+      expect(reply.status).toBe(403);
+      expect(reply.json.code).toBe(forAdmins.includes(route) ? 'forbidden' : 'read_only');
+      expect(await everything(api)).toBe(before);
+    },
+  );
+
+  it('is told what to do instead', async () => {
+    const path = `/v1/campaigns/${campaignId}/start`;
+    const reply = await api.send('POST', path, { token: view() });
+    expect(reply.json.detail).toContain("use a tenant's token");
+  });
+
+  it('views one tenant only', async () => {
+    const token = view();
+    const other = await api.send('GET', `/v1/campaigns?tenant_id=${stranger.id}`, { token });
+    expect(other.status).toBe(403);
+    expect((await api.send('GET', `/v1/trunks/${stranger.trunkId}`, { token })).status).toBe(404);
+    expect((await api.send('GET', `/v1/tenants/${stranger.id}`, { token })).status).toBe(404);
+    const gone = issueToken(secret, { tenantId: unknownId, viewer: true }, 60);
+    expect((await api.send('GET', '/v1/campaigns', { token: gone })).status).toBe(401);
+  });
+});
+
 describe('a tenant route', () => {
   it.each(named(withId))(
     "answers 404 to another tenant's id as to an unknown one: $name",
@@ -138,7 +185,7 @@ describe('a tenant route', () => {
     const byQuery = await api.send('GET', `/v1/campaigns?tenant_id=${owner.id}`, { token: adminToken });
     expect(byQuery.json.data).toHaveLength(1);
     const exp = Math.floor(Date.now() / 1000) + 60;
-    const token = forge({ role: 'admin', tenant_id: owner.id, iss: 'campanile', exp });
+    const token = forge({ role: 'admin', tenant_id: owner.id, iss: 'campanile', aud: 'campanile', exp });
     const byToken = await api.send('GET', '/v1/campaigns', { token });
     expect(byToken.json).toEqual(byQuery.json);
     const other = await api.send('GET', `/v1/campaigns?tenant_id=${stranger.id}`, { token });
@@ -153,10 +200,11 @@ describe('a tenant route', () => {
   });
 
   it("lists nothing of another tenant's", async () => {
-    for (const noun of ['trunks', 'messages', 'campaigns']) {
+    for (const noun of ['api_keys', 'trunks', 'messages', 'campaigns']) {
       const reply = await api.send('GET', `/v1/${noun}`, { token: stranger.token });
       const text = JSON.stringify(reply.json);
-      for (const id of [owner.trunkId, owner.messageId, campaignId]) expect(text).not.toContain(id);
+      for (const id of [owner.keyId, owner.trunkId, owner.messageId, campaignId])
+        expect(text).not.toContain(id);
     }
   });
 });

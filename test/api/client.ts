@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { expect } from 'vitest';
 import type { z } from 'zod';
+import type { OutsideIssuer } from '../../src/api/outside-issuer.js';
 import { problem } from '../../src/api/problem.js';
 import type { Route } from '../../src/api/route.js';
 import { routes } from '../../src/api/routes.js';
@@ -42,7 +43,13 @@ export interface ApiFixture {
 
 /** The API on a free port, on a database of its own. */
 export async function startApi(
-  options: { log?: Logger; hasTemplate?: (name: string) => boolean; poolOf?: (pool: Pool) => Pool } = {},
+  options: {
+    log?: Logger;
+    hasTemplate?: (name: string) => boolean;
+    outsideIssuer?: OutsideIssuer;
+    trustProxy?: number;
+    poolOf?: (pool: Pool) => Pool;
+  } = {},
 ): Promise<ApiFixture> {
   const db = await createTestDatabase();
   const { poolOf = (pool) => pool, ...others } = options;
@@ -103,7 +110,8 @@ function expectProblem(status: number, type: string, json: unknown): void {
 function expectAnswer(route: Route | undefined, status: number, json: unknown): void {
   if (!route || status >= 300) return;
   expect(status).toBe(route.status);
-  if (typeof route.answer === 'string') return;
+  if (route.answer === null) expect(json).toBeNull();
+  if (typeof route.answer === 'string' || route.answer === null) return;
   const checked = (route.answer as z.ZodType).safeParse(json);
   if (!checked.success) {
     throw new Error(`${route.method} ${route.path} answers what its schema does not say: ${checked.error}`);

@@ -15,6 +15,7 @@ export interface Equipped extends TenantOnApi {
   messageId: string;
   /** A suppression list, with one number. */
   listId: string;
+  keyId: string;
 }
 
 export const silence = renderWav(Buffer.alloc(8000));
@@ -64,7 +65,12 @@ export async function createEquipped(api: ApiFixture, changes: object = {}): Pro
     body: [suppressedNumber],
   });
   created(added);
-  return { ...tenant, trunkId: created(trunk).json.id, messageId: created(message).json.id, listId };
+  const key = await api.send('POST', '/v1/api-keys', {
+    token: tenant.token,
+    body: { name: 'CRM', role: 'tenant' },
+  });
+  const [trunkId, messageId, keyId] = [trunk, message, key].map((reply) => created(reply).json.id);
+  return { ...tenant, trunkId, messageId, listId, keyId };
 }
 
 /** A draft campaign; returns its id. */
@@ -118,7 +124,7 @@ export async function insertAttempt(
 /** All that is in the database, as text: to see that nothing changed. */
 export async function everything(api: ApiFixture): Promise<string> {
   const tables = [
-    ...['tenants', 'pbx_trunks', 'trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
+    ...['tenants', 'api_keys', 'pbx_trunks', 'trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
     ...['suppression_lists', 'suppressed_numbers', 'installation_suppressions'],
   ];
   const found = await Promise.all(
@@ -130,7 +136,7 @@ export async function everything(api: ApiFixture): Promise<string> {
 /** A token by hand, signed as its header says, whatever is in it. */
 export function forge(
   payload: object,
-  header: { alg: string } = { alg: 'HS256' },
+  header: { alg: string; [name: string]: unknown } = { alg: 'HS256' },
   by: Buffer = secret,
 ): string {
   const text = [header, payload]

@@ -14,6 +14,7 @@ export function validRequest(
     messages: ids.owner.messageId,
     campaigns: ids.campaign,
     'suppression-lists': ids.owner.listId,
+    'api-keys': ids.owner.keyId,
   }[noun];
   const path = route.path.replace('{id}', id ?? '').replace('{name}', 'carrier1');
   const bodies: Record<string, unknown> = {
@@ -23,6 +24,7 @@ export function validRequest(
     'patch /v1/trunks/{id}': { name: 'Changed' },
     'put /v1/pbx-trunks/{name}': { ports: 7, calls_per_second: null },
     'post /v1/campaigns': { name: 'New', trunk_id: ids.owner.trunkId, message_id: ids.owner.messageId },
+    'post /v1/api-keys': { name: 'New', role: 'viewer' },
     'post /v1/suppression-lists': { name: 'New' },
     'patch /v1/suppression-lists/{id}': { name: 'Changed' },
     'post /v1/suppression-lists/{id}/numbers': numbers(1, 700),

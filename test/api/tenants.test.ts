@@ -21,6 +21,17 @@ describe('tenants', () => {
     expect(shown.json).toEqual(made.json);
   });
 
+  it('may send 600 requests a minute unless something else is given', async () => {
+    const send = (body: object) =>
+      api.send('POST', '/v1/tenants', { token: adminToken, body: { name: 'A', ports: 0, ...body } });
+    expect((await send({})).json.requests_per_minute).toBe(600);
+    expect((await send({ requests_per_minute: 5 })).json.requests_per_minute).toBe(5);
+    expect((await send({ requests_per_minute: null })).json.requests_per_minute).toBeNull();
+    for (const requests_per_minute of [0, 1.5, -1, '5', 1_000_001]) {
+      expect(fieldsOf((await send({ requests_per_minute })).json)).toEqual(['/requests_per_minute']);
+    }
+  });
+
   it('have neither a rate nor a region unless these are given', async () => {
     const made = await api.send('POST', '/v1/tenants', { token: adminToken, body: { name: 'A', ports: 0 } });
     expect(made.json).toMatchObject({ calls_per_second: null, default_region: null });

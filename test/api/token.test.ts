@@ -6,7 +6,7 @@ import { forge, unknownId } from './fixtures.js';
 const key = secretKeyOf(secret);
 
 const exp = Math.floor(Date.now() / 1000) + 60;
-const good = { role: 'tenant', tenant_id: unknownId, iss: 'campanile', exp };
+const good = { role: 'tenant', tenant_id: unknownId, iss: 'campanile', aud: 'campanile', exp };
 
 describe('tokens', () => {
   it('say who they were issued for', () => {
@@ -16,6 +16,10 @@ describe('tokens', () => {
     });
     expect(verifyToken(key, issueToken(secret, { tenantId: unknownId }, 60))).toEqual({
       role: 'tenant',
+      tenantId: unknownId,
+    });
+    expect(verifyToken(key, issueToken(secret, { tenantId: unknownId, viewer: true }, 60))).toEqual({
+      role: 'viewer',
       tenantId: unknownId,
     });
   });
@@ -43,12 +47,20 @@ describe('tokens', () => {
     ['an expiry that is text', forge({ ...good, exp: '2099' })],
     ['another issuer', forge({ ...good, iss: 'carillon' })],
     ['no issuer', forge({ ...good, iss: undefined })],
+    ['another audience', forge({ ...good, aud: 'carillon' })],
+    ['no audience', forge({ ...good, aud: undefined })],
+    ['a time before which it is not good', forge({ ...good, nbf: exp })],
     ['no role', forge({ ...good, role: undefined })],
     ['an unknown role', forge({ ...good, role: 'root' })],
     ['no tenant', forge({ ...good, tenant_id: undefined })],
+    ['no tenant to view', forge({ ...good, role: 'viewer', tenant_id: undefined })],
     ['a tenant that is no id', forge({ ...good, tenant_id: '1 OR 1=1' })],
     ['nothing in it', ''],
     ['no dots', 'token'],
+    [
+      'a payload that is no JSON',
+      forge(good, { alg: 'HS256', typ: 'JWT' }).replace(/\.[^.]*\./, '.bm90IGpzb24.'),
+    ],
   ])('are refused with %s', (_, token) => {
     expect(() => verifyToken(key, token)).toThrow(
       expect.objectContaining({ code: 'token_invalid', status: 401 }),

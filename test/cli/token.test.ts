@@ -35,6 +35,18 @@ describe('campanile token', () => {
     expect(await principal()).toEqual({ role: 'tenant', tenantId });
   });
 
+  it("issues a viewer's token", async () => {
+    const tenantId = newId();
+    expect(await token(['--viewer', '--tenant', tenantId])).toBe(0);
+    expect(await principal()).toEqual({ role: 'viewer', tenantId });
+  });
+
+  it('refuses to issue one for a viewer of nobody', async () => {
+    await expect(token(['--viewer'])).rejects.toThrow('either --tenant ID or --admin');
+    await expect(token(['--viewer', '--admin'])).rejects.toThrow('--tenant ID --viewer');
+    expect(printed).toBe('');
+  });
+
   it("issues an admin's token", async () => {
     expect(await token(['--admin', '--ttl', '1h'])).toBe(0);
     expect(await principal()).toEqual({ role: 'admin', tenantId: null });

@@ -1,12 +1,20 @@
 import { z } from 'zod';
 import { callsPerSecond, name, ports, region, time, uuid } from './common.js';
 
+const requestsPerMinute = z
+  .int()
+  .min(1)
+  .max(1_000_000)
+  .nullable()
+  .meta({ description: 'Requests to the API in a minute; null is without limit' });
+
 export const newTenant = z
   .strictObject({
     name,
     ports: ports.meta({ description: 'Calls at once over all of the tenant’s campaigns' }),
     calls_per_second: callsPerSecond.nullable().default(null),
     default_region: region.nullable().default(null),
+    requests_per_minute: requestsPerMinute.default(600),
   })
   .meta({ id: 'NewTenant' });
 
@@ -16,6 +24,7 @@ export const tenantChanges = z
     ports: ports.exactOptional(),
     calls_per_second: callsPerSecond.nullable().exactOptional(),
     default_region: region.nullable().exactOptional(),
+    requests_per_minute: requestsPerMinute.exactOptional(),
   })
   .meta({ id: 'TenantChanges' });
 
@@ -26,6 +35,7 @@ export const tenant = z
     ports: z.int(),
     calls_per_second: z.number().nullable(),
     default_region: z.string().nullable(),
+    requests_per_minute: z.int().nullable(),
     created_at: time,
   })
   .meta({ id: 'Tenant' });
