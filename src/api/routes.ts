@@ -7,6 +7,7 @@ import { getDocsFile, getDocsPage, getOpenApi } from './routes/docs.js';
 import { getHealth } from './routes/health.js';
 import { createMessage, getAudio, getMessage, getMessages } from './routes/messages.js';
 import { getPbxTrunks, setPbxTrunk } from './routes/pbx-trunks.js';
+import { getCampaignReport, getReport } from './routes/reports.js';
 import { changeTenant, createTenant, getTenant, getTenants } from './routes/tenants.js';
 import { changeTrunk, createTrunk, getTrunk, getTrunks } from './routes/trunks.js';
 
@@ -36,6 +37,8 @@ export const routes: readonly Route[] = [
   addContacts,
   listCampaignContacts,
   listCampaignAttempts,
+  getCampaignReport,
+  getReport,
   getHealth,
   getOpenApi(() => routes),
   getDocsPage,

@@ -56,7 +56,7 @@ export const newCampaign = z
   })
   .meta({ id: 'NewCampaign' });
 
-const count = z.int().min(0);
+export const count = z.int().min(0);
 
 export const campaign = z
   .strictObject({
@@ -87,6 +87,6 @@ export const campaign = z
   .meta({ id: 'Campaign' });
 export type ShownCampaign = z.output<typeof campaign>;
 
-function perKey<K extends string, T>(keys: readonly K[], make: () => T): Record<K, T> {
+export function perKey<K extends string, T>(keys: readonly K[], make: () => T): Record<K, T> {
   return Object.fromEntries(keys.map((key) => [key, make()])) as Record<K, T>;
 }
