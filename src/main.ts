@@ -1,3 +1,4 @@
+import { MOST_EXPORTS } from './api/export.js';
 import { createApi } from './api/server.js';
 import { type Config, loadSecret } from './config.js';
 import { openDatabase } from './db/database.js';
@@ -42,7 +43,9 @@ export async function startCampanile(
     }
     let apiPort: number | null = null;
     if (role !== 'node') {
-      const api = createApi({ pool, secret, log, hasTemplate: (name) => templates.has(name) });
+      const exportPool = createPool(database.url, log, { max: MOST_EXPORTS, name: 'campanile export' });
+      shutdown.add(() => exportPool.end());
+      const api = createApi({ pool, exportPool, secret, log, hasTemplate: (name) => templates.has(name) });
       shutdown.add(() => api.stop(config.stopGraceSeconds * 1000));
       apiPort = (await api.start(config.listen)).port;
       log.info({ url: `http://${config.listen.host}:${apiPort}` }, 'the API listens');

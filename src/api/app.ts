@@ -14,11 +14,18 @@ export function createApp(services: Services, secretKey: KeyObject, isStopping: 
   for (const route of routes) mount(router, route, services, secretKey);
 
   const app = new Koa();
-  app.on('error', (err: Error) => services.log.error({ err }, 'cannot answer a request'));
+  app.on('error', (err: Error) => {
+    if (isGone(err)) services.log.debug({ err }, 'a client went away');
+    else services.log.error({ err }, 'cannot answer a request');
+  });
   app.use(answer(services.log, isStopping));
   app.use(router.routes());
   app.use(router.allowedMethods());
   return app;
+}
+
+function isGone(error: Error): boolean {
+  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
 /** Gives the request an id, and turns what went wrong into a problem document, whoever noticed it. */

@@ -74,7 +74,9 @@ const MEANINGS: Record<number, string> = {
   413: 'The body is too large',
   415: 'The content type is not one of those',
   422: 'Fields are wrong, and named',
-  503: 'The database does not answer',
+  426: 'The request came in HTTP/1.0, in which nobody sees that an answer broke off',
+  429: 'The tenant does too much of this at once; Retry-After says when to try again',
+  503: 'The database does not answer, or too much of this is under way here',
 };
 
 function problemAnswer(status: number) {
@@ -85,13 +87,14 @@ function problemAnswer(status: number) {
 }
 
 function answerOf({ answer }: Route) {
-  if (typeof answer !== 'string') return { 'application/json': { schema: answer } };
-  return { [answer]: { schema: binary } };
+  if (typeof answer === 'string') return { [answer]: { schema: binary } };
+  if (answer instanceof z.ZodType) return { 'application/json': { schema: answer } };
+  return mapValues(answer, (schema) => ({ schema }));
 }
 
 function tagOf(path: string): string {
   return (
-    /^\/v1\/([\w-]+)(?:\/\{id\}\/(contacts|attempts))?/.exec(path)?.slice(1).findLast(Boolean) ??
+    /^\/v1\/([\w-]+)(?:\/\{id\}\/(contacts|attempts|report))?/.exec(path)?.slice(1).findLast(Boolean) ??
     'installation'
   );
 }

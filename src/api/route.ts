@@ -15,14 +15,19 @@ export type Access = 'public' | 'token' | 'admin' | 'tenant' | 'admin_for_tenant
 /** What routes work with. */
 export interface Services {
   pool: Pool;
+  /** What exports read over: each holds a connection for as long as its reader takes. */
+  exportPool: Pool;
   log: Logger;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
 }
 
-/** A body that the route reads itself: the content types it takes, as OpenAPI shows them, and the most bytes. */
+/** Schemas by content type, as OpenAPI shows them. */
+export type Content = Readonly<Record<string, z.ZodType>>;
+
+/** A body that the route reads itself: the content types it takes, and the most bytes. */
 export interface Upload {
-  content: Readonly<Record<string, z.ZodType>>;
+  content: Content;
   limit: number;
 }
 
@@ -61,8 +66,8 @@ interface Spec<A extends Access, Q extends z.ZodObject, B extends z.ZodType, S e
   body?: B;
   upload?: Upload;
   status?: 200 | 201;
-  /** What the answer is: JSON, or a media type the route writes to `ctx` itself. */
-  answer: S | string;
+  /** What the answer is: JSON, or one or several media types, of which the route writes one to `ctx` itself. */
+  answer: S | string | Content;
   /** Statuses beside those that follow from the rest, for the documentation. */
   problems?: readonly number[];
   handle(call: Call<A, Q, B>): Promise<Answer<z.output<S>> | undefined>;
@@ -80,7 +85,7 @@ export interface Route {
   readonly body: z.ZodType | null;
   readonly upload: Upload | null;
   readonly status: 200 | 201;
-  readonly answer: z.ZodType | string;
+  readonly answer: z.ZodType | string | Content;
   readonly problems: readonly number[];
   handle(call: Call<'tenant', z.ZodObject, z.ZodType>): Promise<unknown>;
 }

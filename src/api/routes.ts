@@ -4,6 +4,7 @@ import { cancelCampaign, pauseCampaign, resumeCampaign, startCampaign } from './
 import { createCampaign, getCampaign, getCampaigns } from './routes/campaigns.js';
 import { addContacts, listCampaignContacts } from './routes/contacts.js';
 import { getDocsFile, getDocsPage, getOpenApi } from './routes/docs.js';
+import { exportAttempts, exportContacts } from './routes/exports.js';
 import { getHealth } from './routes/health.js';
 import { createMessage, getAudio, getMessage, getMessages } from './routes/messages.js';
 import { getPbxTrunks, setPbxTrunk } from './routes/pbx-trunks.js';
@@ -36,7 +37,9 @@ export const routes: readonly Route[] = [
   cancelCampaign,
   addContacts,
   listCampaignContacts,
+  exportContacts,
   listCampaignAttempts,
+  exportAttempts,
   getCampaignReport,
   getReport,
   getHealth,

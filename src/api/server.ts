@@ -22,16 +22,21 @@ export interface Api {
 
 const SECOND = 1000;
 
-/** Makes the API. `secret` signs the tokens. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
+/**
+ * Makes the API. `secret` signs the tokens. Exports read over `exportPool`, which should have MOST_EXPORTS connections;
+ * without one over `pool`, of which slow readers then keep some. Throws a CampanileError (`secret_too_short`) below 32
+ * bytes.
+ */
 export function createApi(options: {
   pool: Pool;
+  exportPool?: Pool;
   secret: Uint8Array;
   log: Logger;
   hasTemplate?: Services['hasTemplate'];
 }): Api {
   let stopping = false;
-  const { pool, log, hasTemplate } = options;
-  const app = createApp({ pool, log, hasTemplate }, secretKeyOf(options.secret), () => stopping);
+  const { pool, exportPool = pool, log, hasTemplate } = options;
+  const app = createApp({ pool, exportPool, log, hasTemplate }, secretKeyOf(options.secret), () => stopping);
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,

@@ -116,7 +116,22 @@ function writeTogether(client: pg.PoolClient): void {
  * (code `transaction_aborted`) when a statement failed and `work` swallowed that, because Postgres then answers
  * COMMIT with a rollback. When the connection breaks during COMMIT nobody knows whether it took place.
  */
-export async function transaction<T>(pool: Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+export function transaction<T>(pool: Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return runTransaction(pool, 'BEGIN', work);
+}
+
+/**
+ * Runs `work` in one transaction that only reads, and sees all tables as they were at its first statement. It may idle
+ * for `idleSeconds`. Otherwise like `transaction`.
+ */
+export function snapshot<T>(pool: Pool, idleSeconds: number, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return runTransaction(pool, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', async (tx) => {
+    await tx.query(`SET LOCAL idle_in_transaction_session_timeout = ${idleSeconds * 1000}`);
+    return work(tx);
+  });
+}
+
+async function runTransaction<T>(pool: Pool, begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   // The pool listens only while a client is idle, and an 'error' that nobody hears ends the process.
@@ -126,7 +141,7 @@ export async function transaction<T>(pool: Pool, work: (tx: Tx) => Promise<T>): 
   client.on('error', onError);
   try {
     // Not waited for: in a pipeline it goes out together with the first statements of the work, which fail if it does.
-    const begun = client.query('BEGIN');
+    const begun = client.query(begin);
     begun.catch(() => {});
     const result = await work(client as unknown as Tx);
     await begun;
