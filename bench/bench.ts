@@ -1,11 +1,12 @@
 import { parseArgs } from 'node:util';
 import { benchCalls } from './calls.js';
 import { benchClaim } from './claim.js';
+import { benchExport } from './export.js';
 import { startGround } from './line.js';
 
-const BENCHES = { calls: benchCalls, claim: benchClaim };
+const BENCHES = { calls: benchCalls, claim: benchClaim, export: benchExport };
 
-// npm run bench [-- calls|claim] [-- --rounds N]
+// npm run bench [-- calls|claim|export] [-- --rounds N]
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '3' } },

@@ -16,6 +16,7 @@ import { createShutdown } from '../src/shutdown.js';
 
 /** A child process that a benchmark measures or measures against. */
 export interface Child {
+  pid: number;
   /** SIGTERM, and resolves when it has gone. */
   stop(): Promise<void>;
 }
@@ -85,6 +86,7 @@ export async function startChild(
   await once(child, 'spawn');
   const gone = once(child, 'exit');
   return {
+    pid: child.pid!,
     async stop() {
       child.kill('SIGTERM');
       await gone;

@@ -1,3 +1,4 @@
+import { MOST_EXPORTS } from './api/export.js';
 import { createApi } from './api/server.js';
 import { type Config, loadSecret } from './config.js';
 import { openDatabase } from './db/database.js';
@@ -42,8 +43,11 @@ export async function startCampanile(
     }
     let apiPort: number | null = null;
     if (role !== 'node') {
+      const exportPool = createPool(database.url, log, { max: MOST_EXPORTS, name: 'campanile export' });
+      shutdown.add(() => exportPool.end());
       const api = createApi({
         pool,
+        exportPool,
         secret,
         outsideIssuer: config.jwtIssuer,
         trustProxy: config.trustProxy,

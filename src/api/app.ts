@@ -21,11 +21,18 @@ export function createApp(
 
   // Of X-Forwarded-For, which anybody can send, only what our own proxies appended is believed.
   const app = new Koa({ proxy: trustProxy > 0, maxIpsCount: trustProxy });
-  app.on('error', (err: Error) => services.log.error({ err }, 'cannot answer a request'));
+  app.on('error', (err: Error) => {
+    if (isGone(err)) services.log.debug({ err }, 'a client went away');
+    else services.log.error({ err }, 'cannot answer a request');
+  });
   app.use(answer(services.log, isStopping));
   app.use(router.routes());
   app.use(router.allowedMethods());
   return app;
+}
+
+function isGone(error: Error): boolean {
+  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
 /** Gives the request an id, and turns what went wrong into a problem document, whoever noticed it. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { CampanileError, messageOf } from '../errors.js';
 import { decodeUtf8, parseJson } from './body.js';
 import { check, pointer } from './check.js';
+import { FIELD_PREFIX, isExport, unguard } from './csv.js';
 import { type FieldError, FieldsInvalid } from './problem.js';
 
 /** One contact of an upload as it came, not checked yet. */
@@ -93,11 +94,15 @@ function checkHeader(header: string[]): string[] {
 /** The contact of one row; a row of another length than the header is told by a field that no contact has. */
 function contactOf(header: readonly string[], values: readonly string[]): unknown {
   if (values.length !== header.length) return new WrongLength(values.length, header.length);
-  const entries = header.map((name, i) => [name, values[i]] as const);
-  return {
-    number: values[header.indexOf('number')],
-    fields: Object.fromEntries(entries.filter(([name]) => name !== 'number')),
-  };
+  const entries = header.map((name, i) => [name, unguard(values[i]!)] as const);
+  const fields = isExport(header)
+    ? entries.flatMap(([name, value]) =>
+        name.startsWith(FIELD_PREFIX) && value !== ''
+          ? [[name.slice(FIELD_PREFIX.length), value] as const]
+          : [],
+      )
+    : entries.filter(([name]) => name !== 'number');
+  return { number: unguard(values[header.indexOf('number')]!), fields: Object.fromEntries(fields) };
 }
 
 /** A CSV row that has another number of values than the header. */

@@ -81,8 +81,9 @@ const MEANINGS: Record<number, string> = {
   413: 'The body is too large',
   415: 'The content type is not one of those',
   422: 'Fields are wrong, and named',
-  429: 'Too many requests of the tenant, or bad tokens from the address: Retry-After says when to go on',
-  503: 'The database does not answer, or the keys of an outside issuer cannot be had',
+  426: 'The request came in HTTP/1.0, in which nobody sees that an answer broke off',
+  429: 'Too many requests, or too much of this at once, or bad tokens from the address: Retry-After says when to go on',
+  503: 'The database or an outside issuer does not answer, or too much of this is under way here',
 };
 
 function problemAnswer(status: number) {
@@ -94,13 +95,14 @@ function problemAnswer(status: number) {
 
 function answerOf({ answer }: Route) {
   if (answer === null) return {};
-  if (typeof answer !== 'string') return { content: { 'application/json': { schema: answer } } };
-  return { content: { [answer]: { schema: binary } } };
+  if (typeof answer === 'string') return { content: { [answer]: { schema: binary } } };
+  if (answer instanceof z.ZodType) return { content: { 'application/json': { schema: answer } } };
+  return { content: mapValues(answer, (schema) => ({ schema })) };
 }
 
 function tagOf(path: string): string {
   return (
-    /^\/v1\/([\w-]+)(?:\/\{id\}\/(contacts|attempts))?/.exec(path)?.slice(1).findLast(Boolean) ??
+    /^\/v1\/([\w-]+)(?:\/\{id\}\/(contacts|attempts|report))?/.exec(path)?.slice(1).findLast(Boolean) ??
     'installation'
   );
 }

@@ -18,15 +18,20 @@ export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 /** What routes work with. */
 export interface Services {
   pool: Pool;
+  /** What exports read over: each holds a connection for as long as its reader takes. */
+  exportPool: Pool;
   log: Logger;
   limits: RateLimits;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
 }
 
-/** A body that the route reads itself: the content types it takes, as OpenAPI shows them, and the most bytes. */
+/** Schemas by content type, as OpenAPI shows them. */
+export type Content = Readonly<Record<string, z.ZodType>>;
+
+/** A body that the route reads itself: the content types it takes, and the most bytes. */
 export interface Upload {
-  content: Readonly<Record<string, z.ZodType>>;
+  content: Content;
   limit: number;
 }
 
@@ -69,8 +74,8 @@ interface Spec<A extends Access, Q extends z.ZodObject, B extends z.ZodType, S e
   body?: B;
   upload?: Upload;
   status?: 200 | 201 | 204;
-  /** What the answer is: JSON, a media type the route writes to `ctx` itself, or null for none, which is a 204. */
-  answer: S | string | null;
+  /** JSON, or one or several media types, of which the route writes one to `ctx` itself; or null for none, which is a 204. */
+  answer: S | string | Content | null;
   /** Statuses beside those that follow from the rest, for the documentation. */
   problems?: readonly number[];
   handle(call: Call<A, Q, B>): Promise<Answer<z.output<S>> | undefined>;
@@ -89,7 +94,7 @@ export interface Route {
   readonly body: z.ZodType | null;
   readonly upload: Upload | null;
   readonly status: 200 | 201 | 204;
-  readonly answer: z.ZodType | string | null;
+  readonly answer: z.ZodType | string | Content | null;
   readonly problems: readonly number[];
   handle(call: Call<'tenant', z.ZodObject, z.ZodType>): Promise<unknown>;
 }

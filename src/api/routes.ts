@@ -18,9 +18,11 @@ import {
 } from './routes/campaigns.js';
 import { addContacts, listCampaignContacts } from './routes/contacts.js';
 import { getDocsFile, getDocsPage, getOpenApi } from './routes/docs.js';
+import { exportAttempts, exportContacts } from './routes/exports.js';
 import { getHealth } from './routes/health.js';
 import { createMessage, getAudio, getMessage, getMessages } from './routes/messages.js';
 import { getPbxTrunks, setPbxTrunk } from './routes/pbx-trunks.js';
+import { getCampaignReport, getReport } from './routes/reports.js';
 import {
   addInstallationNumbers,
   addToSuppressionList,
@@ -63,6 +65,7 @@ export const routes: readonly Route[] = [
   unarchiveCampaign,
   addContacts,
   listCampaignContacts,
+  exportContacts,
   listCampaignAttempts,
   createSuppressionList,
   getSuppressionLists,
@@ -76,6 +79,9 @@ export const routes: readonly Route[] = [
   getApiKeys,
   getApiKey,
   deleteApiKey,
+  exportAttempts,
+  getCampaignReport,
+  getReport,
   getHealth,
   getOpenApi(() => routes),
   getDocsPage,

@@ -27,10 +27,12 @@ const SECOND = 1000;
 
 /**
  * Makes the API, behind `trustProxy` (0) proxies. `secret` signs the tokens; those of `outsideIssuer` are good too.
- * Throws a CampanileError (`secret_too_short`) below 32 bytes.
+ * Exports read over `exportPool`, which should have MOST_EXPORTS connections; without one over `pool`, of which slow readers
+ * then keep some. Throws a CampanileError (`secret_too_short`) below 32 bytes.
  */
 export function createApi(options: {
   pool: Pool;
+  exportPool?: Pool;
   secret: Uint8Array;
   outsideIssuer?: OutsideIssuer | null;
   trustProxy?: number;
@@ -38,11 +40,11 @@ export function createApi(options: {
   hasTemplate?: Services['hasTemplate'];
 }): Api {
   let stopping = false;
-  const { pool, log, hasTemplate } = options;
+  const { pool, exportPool = pool, log, hasTemplate } = options;
   const limits = createRateLimits();
   const keyUse = createKeyUse(pool, log);
   const authenticate = createAuthenticate({ ...options, db: pool, keyUse, limits });
-  const services = { pool, log, limits, hasTemplate };
+  const services = { pool, exportPool, log, limits, hasTemplate };
   const app = createApp(services, authenticate, () => stopping, options.trustProxy ?? 0);
   const server = createServer(
     {

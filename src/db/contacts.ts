@@ -1,4 +1,5 @@
 import type { ContactState } from '../calls/states.js';
+import { readCursor } from './cursor.js';
 import type { Db, Tx } from './pool.js';
 import type { Page } from './tenants.js';
 
@@ -57,6 +58,9 @@ export async function insertContacts(
   return rowCount ?? 0;
 }
 
+const COLUMNS = `id, campaign_id, number, fields, state, attempts, created_at, updated_at,
+  CASE WHEN state IN ('pending', 'retrying') THEN due_at END AS due_at`;
+
 /** A campaign's contacts by number, which its unique index keeps in order; in one state when `state` is not null. */
 export async function listContacts(
   db: Db,
@@ -66,9 +70,7 @@ export async function listContacts(
   page: Page,
 ): Promise<Contact[]> {
   const { rows } = await db.query<Contact>(
-    `SELECT id, campaign_id, number, fields, state, attempts, created_at, updated_at,
-        CASE WHEN state IN ('pending', 'retrying') THEN due_at END AS due_at
-      FROM contacts
+    `SELECT ${COLUMNS} FROM contacts
       WHERE tenant_id = $1 AND campaign_id = $2 AND ($3::text IS NULL OR state = $3)
         AND ($4::uuid IS NULL OR number > (SELECT number FROM contacts
           WHERE tenant_id = $1 AND campaign_id = $2 AND id = $4))
@@ -76,6 +78,37 @@ export async function listContacts(
     [tenantId, campaignId, state, page.after, page.limit],
   );
   return rows;
+}
+
+/** All contacts of a campaign by number, some at a time; in one state when `state` is not null. */
+export function readContacts(
+  tx: Tx,
+  tenantId: string,
+  campaignId: string,
+  state: ContactState | null,
+): AsyncGenerator<Contact[]> {
+  return readCursor<Contact & Record<string, unknown>>(
+    tx,
+    `SELECT ${COLUMNS} FROM contacts
+      WHERE tenant_id = $1 AND campaign_id = $2 AND ($3::text IS NULL OR state = $3) ORDER BY number`,
+    [tenantId, campaignId, state],
+  );
+}
+
+/** The names of the fields that a campaign's contacts have, in order, at most `most`; of those in one state. */
+export async function listFieldNames(
+  db: Db,
+  tenantId: string,
+  campaignId: string,
+  state: ContactState | null,
+  most: number,
+): Promise<string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    `SELECT DISTINCT jsonb_object_keys(fields) AS name FROM contacts
+      WHERE tenant_id = $1 AND campaign_id = $2 AND ($3::text IS NULL OR state = $3) ORDER BY name LIMIT $4`,
+    [tenantId, campaignId, state, most],
+  );
+  return rows.map((row) => row.name);
 }
 
 /**

@@ -21,7 +21,8 @@ export interface Db {
  */
 export interface TenantDatabase extends Db {
   readonly pool: Pool;
-  readonly begin: string;
+  /** What follows BEGIN. */
+  readonly setUp: string;
 }
 
 declare const inTransaction: unique symbol;
@@ -123,10 +124,10 @@ function writeTogether(client: pg.PoolClient): void {
 /** `pool` as the tenant sees it. Each statement is a transaction of its own. Throws a TypeError for what is no id. */
 export function asTenant(pool: Pool, tenantId: string): TenantDatabase {
   if (!UUID.test(tenantId)) throw new TypeError(`${JSON.stringify(tenantId)} is not the id of a tenant`);
-  const begin = `BEGIN; SET LOCAL ROLE campanile_tenant; SET LOCAL campanile.tenant_id = '${tenantId}'`;
+  const setUp = `; SET LOCAL ROLE campanile_tenant; SET LOCAL campanile.tenant_id = '${tenantId}'`;
   const own: TenantDatabase = {
     pool,
-    begin,
+    setUp,
     query: (statement, values) => transaction(own, (tx) => tx.query(statement, values)),
   };
   return own;
@@ -139,8 +140,31 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
  * (code `transaction_aborted`) when a statement failed and `work` swallowed that, because Postgres then answers
  * COMMIT with a rollback. When the connection breaks during COMMIT nobody knows whether it took place.
  */
-export async function transaction<T>(db: Pool | TenantDatabase, work: (tx: Tx) => Promise<T>): Promise<T> {
-  const { pool, begin } = 'begin' in db ? db : { pool: db, begin: 'BEGIN' };
+export function transaction<T>(db: Pool | TenantDatabase, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return runTransaction(db, 'BEGIN', work);
+}
+
+/**
+ * Runs `work` in one transaction that only reads, and sees all tables as they were at its first statement. It may idle
+ * for `idleSeconds`. Otherwise like `transaction`.
+ */
+export function snapshot<T>(
+  db: Pool | TenantDatabase,
+  idleSeconds: number,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  return runTransaction(db, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', async (tx) => {
+    await tx.query(`SET LOCAL idle_in_transaction_session_timeout = ${idleSeconds * 1000}`);
+    return work(tx);
+  });
+}
+
+async function runTransaction<T>(
+  db: Pool | TenantDatabase,
+  begin: string,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  const { pool, setUp } = 'setUp' in db ? db : { pool: db, setUp: '' };
   const client = await pool.connect();
   let broken: Error | undefined;
   // The pool listens only while a client is idle, and an 'error' that nobody hears ends the process.
@@ -150,7 +174,7 @@ export async function transaction<T>(db: Pool | TenantDatabase, work: (tx: Tx) =
   client.on('error', onError);
   try {
     // Not waited for: in a pipeline it goes out together with the first statements of the work, which fail if it does.
-    const begun = client.query(begin);
+    const begun = client.query(begin + setUp);
     begun.catch(() => {});
     const result = await work(client as unknown as Tx);
     await begun;

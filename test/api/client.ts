@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { expect } from 'vitest';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { OutsideIssuer } from '../../src/api/outside-issuer.js';
 import { problem } from '../../src/api/problem.js';
 import type { Route } from '../../src/api/route.js';
@@ -91,7 +91,7 @@ async function send(url: string, method: string, path: string, sent: Sent): Prom
   });
   const bytes = Buffer.from(await response.arrayBuffer());
   const type = response.headers.get('Content-Type') ?? '';
-  const json = type.includes('json') ? JSON.parse(bytes.toString()) : null;
+  const json = /^application\/(problem\+)?json/.test(type) ? JSON.parse(bytes.toString()) : null;
   if (response.status >= 400) expectProblem(response.status, type, json);
   else expectAnswer(routeOf(method, path), response.status, json);
   return { status: response.status, headers: response.headers, bytes, json };
@@ -111,8 +111,8 @@ function expectAnswer(route: Route | undefined, status: number, json: unknown): 
   if (!route || status >= 300) return;
   expect(status).toBe(route.status);
   if (route.answer === null) expect(json).toBeNull();
-  if (typeof route.answer === 'string' || route.answer === null) return;
-  const checked = (route.answer as z.ZodType).safeParse(json);
+  if (!(route.answer instanceof z.ZodType)) return;
+  const checked = route.answer.safeParse(json);
   if (!checked.success) {
     throw new Error(`${route.method} ${route.path} answers what its schema does not say: ${checked.error}`);
   }

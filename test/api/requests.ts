@@ -36,5 +36,8 @@ export function validRequest(
   if (route.path === '/v1/messages' && route.method === 'post') {
     return { path: `${path}?name=New`, sent: { body: silence, type: 'audio/wav' } };
   }
+  if (route.path === '/v1/report') {
+    return { path: `${path}?from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z`, sent: {} };
+  }
   return { path, sent: { body: bodies[`${route.method} ${route.path}`] } };
 }

@@ -135,7 +135,7 @@ export const campaignCopy = z
   .strictObject({ name: name.exactOptional() })
   .meta({ id: 'CampaignCopy', description: 'The name of the copy; without it “Copy of …”' });
 
-const count = z.int().min(0);
+export const count = z.int().min(0);
 
 export const campaign = z
   .strictObject({
@@ -178,6 +178,6 @@ export const campaign = z
   .meta({ id: 'Campaign' });
 export type ShownCampaign = z.output<typeof campaign>;
 
-function perKey<K extends string, T>(keys: readonly K[], make: () => T): Record<K, T> {
+export function perKey<K extends string, T>(keys: readonly K[], make: () => T): Record<K, T> {
   return Object.fromEntries(keys.map((key) => [key, make()])) as Record<K, T>;
 }

@@ -29,7 +29,8 @@ export const newContacts = z
   .meta({ id: 'NewContacts', description: '1 to 100,000 contacts' });
 
 export const contactsCsv = z.string().meta({
-  description: 'A header row with a column `number`; the other columns become fields',
+  description:
+    'A header row with a column `number`; the other columns become fields. An export is taken as it is: of a file with a column `contact_id` only `field.NAME` do',
   example: 'number,name\n+14155550123,Ada\n',
 });
 
