@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { createPool, type Listener, listen, type Pool, transaction } from '../../src/db/pool.js';
+import { createPool, type Listener, listen, type Pool, snapshot, transaction } from '../../src/db/pool.js';
 import { createLog } from '../../src/log.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
@@ -90,6 +90,21 @@ test('does not call a transaction committed in which a statement failed unheard'
   });
   await expect(work).rejects.toMatchObject({ code: 'transaction_aborted' });
   expect(await notes()).toEqual([]);
+});
+
+test('shows in a snapshot what was there at its first statement, and writes nothing', async () => {
+  await pool.query('INSERT INTO notes VALUES (1)');
+  await snapshot(pool, 60, async (tx) => {
+    const read = async () => (await tx.query('SELECT x FROM notes')).rows;
+    expect(await read()).toEqual([{ x: 1 }]);
+    await database.pool.query('INSERT INTO notes VALUES (2)');
+    expect(await read()).toEqual([{ x: 1 }]);
+    const { rows } = await tx.query("SELECT current_setting('idle_in_transaction_session_timeout') AS idle");
+    expect(rows).toEqual([{ idle: '1min' }]);
+  });
+  const writing = snapshot(pool, 60, (tx) => tx.query('INSERT INTO notes VALUES (3)'));
+  await expect(writing).rejects.toMatchObject({ code: '25006' });
+  expect(await notes()).toEqual([1, 2]);
 });
 
 test('drops a connection that breaks within a transaction', async () => {
