@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
+import type { InstallationFacts } from '../db/campaign-facts.js';
 import type { Pool, TenantDatabase } from '../db/pool.js';
 import type { Tenant } from '../db/tenants.js';
 import type { Logger } from '../log.js';
@@ -22,6 +23,8 @@ export interface Services {
   exportPool: Pool;
   log: Logger;
   limits: RateLimits;
+  /** What a tenant may learn of the whole installation: see there. */
+  installation(pbxTrunk: string): Promise<InstallationFacts>;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
 }

@@ -1,6 +1,7 @@
 import type { Route } from './route.js';
 import { createApiKey, deleteApiKey, getApiKey, getApiKeys } from './routes/api-keys.js';
 import { listCampaignAttempts } from './routes/attempts.js';
+import { getPreview, getWhy } from './routes/campaign-outlook.js';
 import {
   archiveCampaign,
   cancelCampaign,
@@ -63,6 +64,8 @@ export const routes: readonly Route[] = [
   cancelCampaign,
   archiveCampaign,
   unarchiveCampaign,
+  getPreview,
+  getWhy,
   addContacts,
   listCampaignContacts,
   exportContacts,

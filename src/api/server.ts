@@ -1,6 +1,7 @@
 import { createServer, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { findInstallationFacts } from '../db/campaign-facts.js';
 import type { Pool } from '../db/pool.js';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -44,7 +45,8 @@ export function createApi(options: {
   const limits = createRateLimits();
   const keyUse = createKeyUse(pool, log);
   const authenticate = createAuthenticate({ ...options, db: pool, keyUse, limits });
-  const services = { pool, exportPool, log, limits, hasTemplate };
+  const installation = (pbxTrunk: string) => findInstallationFacts(pool, pbxTrunk);
+  const services = { pool, exportPool, log, limits, installation, hasTemplate };
   const app = createApp(services, authenticate, () => stopping, options.trustProxy ?? 0);
   const server = createServer(
     {

@@ -114,7 +114,9 @@ describe('a viewer', () => {
       api.send('GET', path, { token: owner.token }),
     ]);
     expect(viewed.status).toBe(200);
-    expect(viewed.bytes).toEqual(own.bytes);
+    // An estimate counts from now, which is a moment later for the second.
+    const text = (bytes: Buffer) => bytes.toString('latin1').replace(/"ends_at":"[^"]*"/, '');
+    expect(text(viewed.bytes)).toBe(text(own.bytes));
   });
 
   it.each(named(guarded.filter(({ method }) => method !== 'get')))(

@@ -1,0 +1,130 @@
+import { estimateEnd, type Group } from '../../calls/estimate.js';
+import { nextOpening } from '../../calls/opening.js';
+import { whyNotDialling } from '../../calls/why.js';
+import type { CallingWindow } from '../../calls/window.js';
+import {
+  countSuppressed,
+  findOwnFacts,
+  type InstallationFacts,
+  listWaitingGroups,
+  type OwnFacts,
+} from '../../db/campaign-facts.js';
+import { type Campaign, findCampaignById } from '../../db/campaigns.js';
+import { type TenantDatabase, transaction } from '../../db/pool.js';
+import { notFound } from '../problem.js';
+import { route } from '../route.js';
+import { preview, why } from '../schemas/outlook.js';
+
+export const getWhy = route({
+  method: 'get',
+  path: '/v1/campaigns/{id}/why',
+  access: 'tenant',
+  summary: 'Why a campaign is not dialling, or not faster, in plain sentences',
+  answer: why,
+  async handle({ db, tenant, id, installation }) {
+    const { campaign, own, groups } = await findFacts(db, tenant.id, id);
+    const common = await installation(own.pbx_trunk);
+    const reasons = whyNotDialling({
+      now: own.now,
+      status: campaign.status,
+      startAt: campaign.start_at,
+      endAt: campaign.end_at,
+      window: campaign.calling_window,
+      waiting: groups,
+      retriesLater: { contacts: own.retries_later, nextAt: own.next_retry_at },
+      limits: {
+        campaign: { ports: campaign.ports, inUse: own.campaign_in_use },
+        tenant: { ports: own.tenant_ports, inUse: own.tenant_in_use },
+        trunk: { ports: own.trunk_ports, inUse: own.trunk_in_use },
+        pbx_trunk: common.pbxTrunk,
+      },
+      callsPerSecond: least(own.calls_per_second, common.callsPerSecond),
+      nodes: common.nodes,
+    });
+    return { dialling: own.campaign_in_use > 0, reasons };
+  },
+});
+
+export const getPreview = route({
+  method: 'get',
+  path: '/v1/campaigns/{id}/preview',
+  access: 'tenant',
+  summary:
+    'How many a campaign will call, whom it will skip and why, and when it will be through at the present limits',
+  answer: preview,
+  async handle({ db, tenant, id, installation }) {
+    const { campaign, own, groups } = await findFacts(db, tenant.id, id);
+    const suppressed = await countSuppressed(db, tenant.id, id);
+    const left = groups.map(({ zones, contacts }) => ({
+      zones,
+      contacts: contacts - (suppressed.find((group) => group.zones === zones.join(' '))?.contacts ?? 0),
+    }));
+    const from = campaign.start_at && campaign.start_at > own.now ? campaign.start_at : own.now;
+    const sorted = sortOut(left, campaign.calling_window, from);
+    const speed = speedOf(campaign, own, await installation(own.pbx_trunk));
+    const { endsAt, expired } = estimateEnd({
+      groups: sorted.callable,
+      window: campaign.calling_window,
+      perSecond: speed.calls_per_second,
+      from,
+      endAt: campaign.end_at,
+    });
+    return {
+      will_dial: sum(sorted.callable) - expired,
+      skipped: {
+        suppressed: sum(suppressed),
+        zone_unknown: sum(sorted.unknown),
+        never_open: sum(sorted.never),
+      },
+      estimate: { ends_at: endsAt, expired, ...speed },
+    };
+  },
+});
+
+async function findFacts(
+  db: TenantDatabase,
+  tenantId: string,
+  id: string,
+): Promise<{ campaign: Campaign; own: OwnFacts; groups: Group[] }> {
+  return transaction(db, async (tx) => {
+    const campaign = await findCampaignById(tx, tenantId, id);
+    const own = await findOwnFacts(tx, tenantId, id);
+    if (!campaign || !own) throw notFound('campaign');
+    const groups = await listWaitingGroups(tx, tenantId, id);
+    return {
+      campaign,
+      own,
+      groups: groups.map((g) => ({ ...g, zones: g.zones === '' ? [] : g.zones.split(' ') })),
+    };
+  });
+}
+
+/** Groups by whether the window ever opens for them. */
+function sortOut(groups: readonly Group[], window: CallingWindow | null, from: Date) {
+  const unknown = window?.zone === 'contact' ? groups.filter(({ zones }) => zones.length === 0) : [];
+  const known = groups.filter((group) => !unknown.includes(group));
+  const never = window ? known.filter(({ zones }) => nextOpening(window, zones, from) === null) : [];
+  return { unknown, never, callable: known.filter((group) => !never.includes(group)) };
+}
+
+/** What the campaign may do at most, if nobody else dials. */
+function speedOf(campaign: Campaign, own: OwnFacts, { pbxTrunk, nodes, callsPerSecond }: InstallationFacts) {
+  const limits = [campaign.ports, own.tenant_ports, own.trunk_ports, pbxTrunk.ports, nodes.ports];
+  const ports = Math.min(...limits.filter((limit) => limit !== null));
+  const seconds = campaign.ring_seconds / 2 + own.message_seconds;
+  const rate = least(own.calls_per_second, callsPerSecond);
+  return {
+    ports: nodes.alive === 0 ? null : ports,
+    calls_per_second: least(ports / seconds, rate)!,
+    seconds_per_call: seconds,
+  };
+}
+
+function least(one: number | null, other: number | null): number | null {
+  if (one === null || other === null) return one ?? other;
+  return Math.min(one, other);
+}
+
+function sum(groups: readonly { contacts: number }[]): number {
+  return groups.reduce((total, { contacts }) => total + contacts, 0);
+}

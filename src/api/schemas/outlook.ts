@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { count } from './campaign.js';
+import { time } from './common.js';
+
+const reason = z.strictObject({
+  code: z.string().meta({ example: 'outside_window' }),
+  text: z.string().meta({ example: '812 contacts: outside its window until Mon 09:00 (America/New_York)' }),
+});
+
+export const why = z
+  .strictObject({
+    dialling: z.boolean().meta({ description: 'Whether calls are up or on their way, now' }),
+    reasons: z.array(reason).meta({
+      description:
+        'Why it does not dial, or not faster, the most important first; empty when nothing is in its way',
+    }),
+  })
+  .meta({ id: 'Why' });
+
+export const preview = z
+  .strictObject({
+    will_dial: count.meta({ description: 'Contacts that will be called' }),
+    skipped: z
+      .strictObject({
+        suppressed: count.meta({ description: 'On a suppression list' }),
+        zone_unknown: count.meta({ description: 'The window asks for their time zone, and it is not known' }),
+        never_open: count.meta({
+          description: 'The window never opens in all the zones that they may be in',
+        }),
+      })
+      .meta({ description: 'Contacts that will not be called, each counted once' }),
+    estimate: z.strictObject({
+      ends_at: time.nullable().meta({ description: 'When all will have been called once; null: never' }),
+      expired: count.meta({ description: 'Who will not have been called by end_at' }),
+      ports: z.int().nullable().meta({ description: 'The least of all limits; null without a node' }),
+      calls_per_second: z.number().meta({ description: 'What ports and limits of speed allow' }),
+      seconds_per_call: z
+        .number()
+        .meta({ description: 'Assumed: half of ring_seconds, and the whole message' }),
+    }),
+  })
+  .meta({ id: 'Preview' });

@@ -1,0 +1,118 @@
+import { whyClosed } from './opening.js';
+import type { CampaignStatus } from './states.js';
+import type { CallingWindow } from './window.js';
+
+/** A limit of calls at once and how much of it is taken; `ports` null is no limit. */
+export interface PortsInUse {
+  ports: number | null;
+  inUse: number;
+}
+
+/** What there is to know of why a campaign dials, or does not, or not faster. */
+export interface CampaignFacts {
+  now: Date;
+  status: CampaignStatus;
+  startAt: Date | null;
+  endAt: Date | null;
+  window: CallingWindow | null;
+  /** Contacts that wait for a call, by the zones that they may be in. */
+  waiting: readonly { zones: readonly string[]; contacts: number }[];
+  /** Those among them whose retry is not due yet, and when the first of these is. */
+  retriesLater: { contacts: number; nextAt: Date | null };
+  limits: Readonly<Record<'campaign' | 'tenant' | 'trunk' | 'pbx_trunk', PortsInUse>>;
+  /** Calls per second that bind, the least of all limits; null when there is none. */
+  callsPerSecond: number | null;
+  /** Nodes that are alive, their ports and what is in use of them, and when the last one was seen (null: never). */
+  nodes: PortsInUse & { alive: number; seenAt: Date | null };
+}
+
+/** One reason: a stable code for programs and a sentence for people. */
+export interface Reason {
+  code: string;
+  text: string;
+}
+
+const LIMIT_NAMES = {
+  campaign: 'the campaign',
+  tenant: 'the tenant',
+  trunk: 'the trunk',
+  pbx_trunk: "the PBX's trunk, which others may use as well,",
+} as const;
+
+/**
+ * Why a campaign is not dialling, or not dialling faster, the most important reason first. Empty when nothing stands in its
+ * way.
+ */
+export function whyNotDialling(facts: CampaignFacts): Reason[] {
+  const status = whyNotRunning(facts);
+  if (status) return [status];
+  const waiting = facts.waiting.reduce((sum, group) => sum + group.contacts, 0);
+  if (waiting === 0) {
+    const text = 'no contact waits for a call: the calls that are up are its last';
+    return [{ code: 'nobody_waits', text }];
+  }
+  return [...whyNobodyDials(facts), ...whyNobodyIsDue(facts, waiting), ...whyNotFaster(facts)];
+}
+
+function whyNotRunning({ status, startAt, endAt, now }: CampaignFacts): Reason | null {
+  if (status === 'draft') return { code: 'not_started', text: 'it is a draft: start it' };
+  if (status === 'paused') return { code: 'paused', text: 'it is paused: resume it' };
+  if (status !== 'running') return { code: 'ended', text: `it is ${status}` };
+  if (endAt && endAt <= now) return { code: 'after_its_end', text: `its end was at ${at(endAt)}` };
+  if (startAt && startAt > now) return { code: 'before_its_start', text: `it starts at ${at(startAt)}` };
+  return null;
+}
+
+function whyNobodyDials({ nodes, now }: CampaignFacts): Reason[] {
+  if (nodes.alive > 0) return [];
+  const text = nodes.seenAt
+    ? `no node has been seen for ${Math.round((now.getTime() - nodes.seenAt.getTime()) / 1000)} s: the operator must start "campanile serve" beside an Asterisk`
+    : 'there has never been a node: the operator must start "campanile serve" beside an Asterisk';
+  return [{ code: 'no_node', text }];
+}
+
+function whyNobodyIsDue({ window, waiting, retriesLater, now }: CampaignFacts, all: number): Reason[] {
+  const reasons: Reason[] = [];
+  for (const { zones, contacts } of window ? waiting : []) {
+    const why = whyClosed(window!, zones, now);
+    if (why === null) continue;
+    const code = window!.zone === 'contact' && zones.length === 0 ? 'zone_unknown' : 'outside_window';
+    reasons.push({ code, text: `${people(contacts)}: ${why}` });
+  }
+  if (retriesLater.nextAt && retriesLater.contacts > 0) {
+    const which = retriesLater.contacts === all ? ', all that are left,' : '';
+    const text = `${people(retriesLater.contacts)}${which} wait for their retry, the first at ${at(retriesLater.nextAt)}`;
+    reasons.push({ code: 'waiting_for_retry', text });
+  }
+  return reasons;
+}
+
+function whyNotFaster({ limits, nodes, callsPerSecond }: CampaignFacts): Reason[] {
+  const reasons = Object.entries(limits).flatMap(([name, limit]) => {
+    const text = whyFull(limit, LIMIT_NAMES[name as keyof typeof LIMIT_NAMES]);
+    return text === null ? [] : [{ code: `${name}_ports`, text }];
+  });
+  const full = nodes.alive > 0 ? whyFull(nodes, nodes.alive === 1 ? 'the node' : 'the nodes') : null;
+  if (full) reasons.push({ code: 'node_ports', text: full });
+  if (callsPerSecond !== null) {
+    reasons.push({
+      code: 'calls_per_second',
+      text: `no more than ${callsPerSecond} calls a second are allowed`,
+    });
+  }
+  return reasons;
+}
+
+function whyFull({ ports, inUse }: PortsInUse, whose: string): string | null {
+  if (ports === null || inUse < ports) return null;
+  if (ports === 0) return `${whose} has no ports: the limit is 0`;
+  return ports === 1 ? `the one port of ${whose} is in use` : `all ${ports} ports of ${whose} are in use`;
+}
+
+function people(contacts: number): string {
+  return contacts === 1 ? '1 contact' : `${contacts} contacts`;
+}
+
+function at(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, 'Z');
+}

@@ -1,0 +1,123 @@
+import type { PortsInUse } from '../calls/why.js';
+import type { Db } from './pool.js';
+
+/** Contacts of a campaign that wait for a call, by `contacts.zones`. */
+export interface WaitingGroup {
+  zones: string;
+  contacts: number;
+}
+
+/** What a tenant's own rows tell of a campaign's limits and of who waits in it. */
+export interface OwnFacts {
+  now: Date;
+  pbx_trunk: string;
+  message_seconds: number;
+  campaign_in_use: number;
+  tenant_ports: number;
+  tenant_in_use: number;
+  trunk_ports: number;
+  trunk_in_use: number;
+  /** The least of campaign's, tenant's and trunk's; null without a limit. */
+  calls_per_second: number | null;
+  retries_later: number;
+  next_retry_at: Date | null;
+}
+
+/** What the whole installation tells, without a word of other tenants but how much of it is in use. */
+export interface InstallationFacts {
+  pbxTrunk: PortsInUse;
+  nodes: PortsInUse & { alive: number; seenAt: Date | null };
+  /** The least of the PBX trunk's and of what the nodes that are alive make together; null without a limit. */
+  callsPerSecond: number | null;
+}
+
+/** Nodes say every 10 s that they are alive (src/node/node.ts). */
+const ALIVE_SECONDS = 30;
+
+/** Null when the tenant has no such campaign. */
+export async function findOwnFacts(db: Db, tenantId: string, campaignId: string): Promise<OwnFacts | null> {
+  const { rows } = await db.query<OwnFacts>(
+    `SELECT statement_timestamp() AS now, tr.pbx_trunk, m.seconds AS message_seconds,
+        o.campaign AS campaign_in_use, t.ports AS tenant_ports, o.tenant AS tenant_in_use,
+        tr.ports AS trunk_ports, o.trunk AS trunk_in_use,
+        least(p.calls_per_second, t.calls_per_second, tr.calls_per_second) AS calls_per_second,
+        r.later AS retries_later, r.next AS next_retry_at
+      FROM campaigns p
+      JOIN tenants t ON t.id = p.tenant_id
+      JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
+      JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
+      CROSS JOIN LATERAL (
+        SELECT count(*)::integer AS tenant,
+          (count(*) FILTER (WHERE a.campaign_id = p.id))::integer AS campaign,
+          (count(*) FILTER (WHERE a.trunk_id = p.trunk_id))::integer AS trunk
+        FROM attempts a WHERE a.tenant_id = p.tenant_id AND a.state = 'open') AS o
+      CROSS JOIN LATERAL (
+        SELECT count(*)::integer AS later, min(c.due_at) AS next FROM contacts c
+        WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id AND c.state = 'retrying'
+          AND c.due_at > statement_timestamp()) AS r
+      WHERE p.tenant_id = $1 AND p.id = $2`,
+    [tenantId, campaignId],
+  );
+  return rows[0] ?? null;
+}
+
+export async function listWaitingGroups(
+  db: Db,
+  tenantId: string,
+  campaignId: string,
+): Promise<WaitingGroup[]> {
+  const { rows } = await db.query<WaitingGroup>(
+    `SELECT zones, count(*) AS contacts FROM contacts
+      WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('pending', 'retrying') GROUP BY zones ORDER BY zones`,
+    [tenantId, campaignId],
+  );
+  return rows;
+}
+
+export async function findInstallationFacts(db: Db, pbxTrunk: string): Promise<InstallationFacts> {
+  const { rows } = await db.query<{
+    trunk_ports: number | null;
+    trunk_in_use: number;
+    node_ports: number;
+    node_in_use: number;
+    alive: number;
+    seen_at: Date | null;
+    calls_per_second: number | null;
+  }>(
+    `SELECT pt.ports AS trunk_ports, o.trunk AS trunk_in_use,
+        n.ports AS node_ports, o.nodes AS node_in_use, n.alive, n.seen_at,
+        least(pt.calls_per_second, n.calls_per_second) AS calls_per_second
+      FROM pbx_trunks pt
+      CROSS JOIN LATERAL (
+        SELECT max(seen_at) AS seen_at, (count(*) FILTER (WHERE is_alive))::integer AS alive,
+          coalesce(sum(ports) FILTER (WHERE is_alive), 0)::integer AS ports,
+          CASE WHEN bool_and(calls_per_second IS NOT NULL) FILTER (WHERE is_alive)
+            THEN sum(calls_per_second) FILTER (WHERE is_alive) END AS calls_per_second
+        FROM (SELECT *, seen_at > now() - make_interval(secs => $2) AS is_alive FROM nodes) AS known) AS n
+      CROSS JOIN LATERAL (
+        SELECT (count(*) FILTER (WHERE a.pbx_trunk = pt.name))::integer AS trunk, count(*)::integer AS nodes
+        FROM attempts a WHERE a.state = 'open') AS o
+      WHERE pt.name = $1`,
+    [pbxTrunk, ALIVE_SECONDS],
+  );
+  const row = rows[0];
+  if (!row) throw new TypeError(`there is no PBX trunk ${pbxTrunk}`);
+  return {
+    pbxTrunk: { ports: row.trunk_ports, inUse: row.trunk_in_use },
+    nodes: { ports: row.node_ports, inUse: row.node_in_use, alive: row.alive, seenAt: row.seen_at },
+    callsPerSecond: row.calls_per_second,
+  };
+}
+
+/** How many of a campaign's contacts that wait are on a suppression list of the tenant or of the installation. */
+export async function countSuppressed(db: Db, tenantId: string, campaignId: string): Promise<WaitingGroup[]> {
+  const { rows } = await db.query<WaitingGroup>(
+    `SELECT c.zones, count(*) AS contacts FROM contacts c
+      WHERE c.tenant_id = $1 AND c.campaign_id = $2 AND c.state IN ('pending', 'retrying')
+        AND (EXISTS (SELECT FROM suppressed_numbers s WHERE s.number = c.number AND s.tenant_id = c.tenant_id)
+          OR on_installation_list(c.number))
+      GROUP BY c.zones`,
+    [tenantId, campaignId],
+  );
+  return rows;
+}
