@@ -36,6 +36,7 @@ export async function findTenantOf(
     return undefined;
   }
   const tenant = await findTenantById(db, id);
+  if (tenant && principal.role !== 'admin') refuseSuspended(tenant);
   if (tenant) return tenant;
   if (principal.role !== 'admin') {
     throw new CampanileError('token_invalid', 'the tenant that the token is for does not exist', {
@@ -48,7 +49,20 @@ export async function findTenantOf(
 
 /** The tenant whose requests are counted where the route is not about one, or the query is wrong: admins are free. */
 export async function findCountedTenant(db: Db, principal: Principal): Promise<Tenant | null> {
-  return principal.role === 'admin' ? null : findTenantById(db, principal.tenantId);
+  const tenant = principal.role === 'admin' ? null : await findTenantById(db, principal.tenantId);
+  if (tenant) refuseSuspended(tenant);
+  return tenant;
+}
+
+function refuseSuspended({ suspended }: Tenant): void {
+  if (!suspended) return;
+  throw new CampanileError(
+    'tenant_suspended',
+    'the tenant is suspended: ask the operator of this installation',
+    {
+      status: 403,
+    },
+  );
 }
 
 function forbidden(message: string): CampanileError {

@@ -14,6 +14,7 @@ import {
   changeCampaign,
   copyCampaign,
   createCampaign,
+  deleteCampaignRoute,
   getCampaign,
   getCampaigns,
 } from './routes/campaigns.js';
@@ -29,10 +30,13 @@ import {
   addToSuppressionList,
   changeSuppressionList,
   createSuppressionList,
+  deleteSuppressionListRoute,
   getInstallationNumbers,
   getSuppressedNumbers,
   getSuppressionList,
   getSuppressionLists,
+  removeFromSuppressionList,
+  removeInstallationNumber,
 } from './routes/suppressions.js';
 import { changeTenant, createTenant, getTenant, getTenants } from './routes/tenants.js';
 import { changeTrunk, createTrunk, getTrunk, getTrunks } from './routes/trunks.js';
@@ -58,6 +62,7 @@ export const routes: readonly Route[] = [
   getCampaign,
   changeCampaign,
   copyCampaign,
+  deleteCampaignRoute,
   startCampaign,
   pauseCampaign,
   resumeCampaign,
@@ -76,8 +81,11 @@ export const routes: readonly Route[] = [
   changeSuppressionList,
   addToSuppressionList,
   getSuppressedNumbers,
+  deleteSuppressionListRoute,
+  removeFromSuppressionList,
   addInstallationNumbers,
   getInstallationNumbers,
+  removeInstallationNumber,
   createApiKey,
   getApiKeys,
   getApiKey,

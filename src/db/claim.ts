@@ -130,7 +130,7 @@ export async function findDueCampaigns(
           WHERE x.campaign_id = z.campaign_id AND x.zones = z.zones)
         WHERE z.tenant_id = p.tenant_id AND z.campaign_id = p.id
       ) AS c
-      WHERE p.status = 'running' AND p.pending + p.retrying > 0 AND tr.template = ANY($2) AND c.zones IS NOT NULL`,
+      WHERE p.status = 'running' AND NOT t.suspended AND p.pending + p.retrying > 0 AND tr.template = ANY($2) AND c.zones IS NOT NULL`,
     values: [most, templates, closed.map((c) => c.campaignId), closed.map((c) => c.zones)],
   });
   return rows;
@@ -177,7 +177,8 @@ export async function takeDueContacts(
     // The campaigns are locked first, as everywhere.
     text: `WITH grants AS MATERIALIZED (
         SELECT g.* FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS g(tenant_id, campaign_id, n)
-        JOIN campaigns p ON p.tenant_id = g.tenant_id AND p.id = g.campaign_id WHERE p.status = 'running'
+        JOIN campaigns p ON p.tenant_id = g.tenant_id AND p.id = g.campaign_id
+        JOIN tenants t ON t.id = g.tenant_id AND NOT t.suspended WHERE p.status = 'running'
         ORDER BY p.tenant_id, p.id FOR NO KEY UPDATE OF p
       ), open_zones AS MATERIALIZED (
         SELECT z.campaign_id, z.zones FROM grants g JOIN campaign_zones z USING (tenant_id, campaign_id)

@@ -14,15 +14,18 @@ export interface Tenant {
   default_region: string | null;
   /** Of the API; null is without limit. */
   requests_per_minute: number | null;
+  /** It places no call and may not use the API. */
+  suspended: boolean;
   created_at: Date;
 }
 
-const COLUMNS = 'id, name, ports, calls_per_second, default_region, requests_per_minute, created_at';
+const COLUMNS =
+  'id, name, ports, calls_per_second, default_region, requests_per_minute, suspended, created_at';
 
 export async function insertTenant(db: Db, tenant: Omit<Tenant, 'created_at'>): Promise<Tenant> {
   const { rows } = await db.query<Tenant>(
-    `INSERT INTO tenants (id, name, ports, calls_per_second, default_region, requests_per_minute)
-      VALUES ($1, $2, $3, $4, $5, $6) RETURNING ${COLUMNS}`,
+    `INSERT INTO tenants (id, name, ports, calls_per_second, default_region, requests_per_minute, suspended)
+      VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${COLUMNS}`,
     valuesOf(tenant),
   );
   return rows[0]!;
@@ -51,15 +54,16 @@ export async function listTenants(db: Db, page: Page): Promise<Tenant[]> {
 
 export async function updateTenant(db: Db, tenant: Tenant): Promise<Tenant> {
   const { rows } = await db.query<Tenant>(
-    `UPDATE tenants SET name = $2, ports = $3, calls_per_second = $4, default_region = $5, requests_per_minute = $6
+    `UPDATE tenants SET name = $2, ports = $3, calls_per_second = $4, default_region = $5, requests_per_minute = $6,
+        suspended = $7
       WHERE id = $1 RETURNING ${COLUMNS}`,
     valuesOf(tenant),
   );
   return rows[0]!;
 }
 
-/** As $1 to $6 of the statements that write. */
+/** As $1 to $7 of the statements that write. */
 function valuesOf(tenant: Omit<Tenant, 'created_at'>): unknown[] {
-  const { id, name, ports, calls_per_second, default_region, requests_per_minute } = tenant;
-  return [id, name, ports, calls_per_second, default_region, requests_per_minute];
+  const { id, name, ports, calls_per_second, default_region, requests_per_minute, suspended } = tenant;
+  return [id, name, ports, calls_per_second, default_region, requests_per_minute, suspended];
 }

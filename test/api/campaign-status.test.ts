@@ -194,3 +194,40 @@ describe('a campaign that has ended', () => {
     expect([reply.status, reply.json.code]).toEqual([409, 'campaign_ended']);
   });
 });
+
+describe('deleting a campaign', () => {
+  const remove = () => api.send('DELETE', `/v1/campaigns/${id}`, { token: tenant.token });
+  const rows = async (table: string) =>
+    (
+      await api.db.pool.query(
+        `SELECT FROM ${table} WHERE ${table === 'campaigns' ? 'id' : 'campaign_id'} = $1`,
+        [id],
+      )
+    ).rowCount;
+
+  it('takes all that is of it with it', async () => {
+    await insertAttempt(api, tenant, id);
+    await api.db.pool.query(
+      "UPDATE attempts SET state = 'ended', disposition = 'busy', ended_at = now() WHERE campaign_id = $1",
+      [id],
+    );
+    await act('cancel');
+    expect((await remove()).status).toBe(204);
+    for (const table of ['campaigns', 'contacts', 'attempts', 'campaign_zones'])
+      expect(await rows(table)).toBe(0);
+    expect((await remove()).status).toBe(404);
+  });
+
+  it('is possible for a draft, not while it runs or pauses, and not while calls are under way', async () => {
+    await act('start');
+    expect((await remove()).json.code).toBe('campaign_not_ended');
+    await act('pause');
+    expect((await remove()).json.code).toBe('campaign_not_ended');
+    await insertAttempt(api, tenant, id);
+    await act('cancel');
+    expect([(await remove()).status, (await remove()).json.code]).toEqual([409, 'calls_under_way']);
+    expect(await rows('contacts')).toBe(4);
+    id = await createCampaign(api, tenant);
+    expect((await remove()).status).toBe(204);
+  });
+});

@@ -17,7 +17,13 @@ let counted: Db;
 beforeAll(async () => {
   db = await createTestDatabase();
   tenantId = newId();
-  const limits = { ports: 1, calls_per_second: null, default_region: null, requests_per_minute: null };
+  const limits = {
+    ports: 1,
+    calls_per_second: null,
+    default_region: null,
+    requests_per_minute: null,
+    suspended: false,
+  };
   await insertTenant(db.pool, { id: tenantId, name: 'Parish', ...limits });
   counted = {
     query: (...args: Parameters<Db['query']>) => {

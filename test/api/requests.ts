@@ -1,6 +1,6 @@
 import type { Route } from '../../src/api/route.js';
 import type { Sent } from './client.js';
-import { type Equipped, numbers, silence } from './fixtures.js';
+import { type Equipped, numbers, silence, suppressedNumber } from './fixtures.js';
 
 /** A request that would do what the route is for. */
 export function validRequest(
@@ -35,6 +35,9 @@ export function validRequest(
   };
   if (route.path === '/v1/messages' && route.method === 'post') {
     return { path: `${path}?name=New`, sent: { body: silence, type: 'audio/wav' } };
+  }
+  if (route.method === 'delete' && /(numbers|installation-suppressions)$/.test(route.path)) {
+    return { path: `${path}?number=${encodeURIComponent(suppressedNumber)}`, sent: {} };
   }
   if (route.path === '/v1/report') {
     return { path: `${path}?from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z`, sent: {} };

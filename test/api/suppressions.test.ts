@@ -79,6 +79,21 @@ describe('a suppression list', () => {
     expect((await send('GET', `/v1/suppression-lists/${id}`)).json.numbers).toBe(0);
   });
 
+  it('gives up a number, or all with itself', async () => {
+    const id = await createList();
+    const path = `/v1/suppression-lists/${id}`;
+    await send('POST', `${path}/numbers`, numbers(2));
+    const remove = (number: string) => send('DELETE', `${path}/numbers?number=${encodeURIComponent(number)}`);
+    expect((await remove(numbers(1)[0]!)).status).toBe(204);
+    expect((await remove(numbers(1)[0]!)).status).toBe(404);
+    expect((await remove('12')).json.errors[0].field).toBe('?number');
+    expect((await send('GET', path)).json.numbers).toBe(1);
+    expect((await send('DELETE', path)).status).toBe(204);
+    expect((await send('GET', path)).status).toBe(404);
+    const { rows } = await api.db.pool.query('SELECT FROM suppressed_numbers WHERE list_id = $1', [id]);
+    expect(rows).toEqual([]);
+  });
+
   it('that is unknown takes and shows nothing', async () => {
     const path = `/v1/suppression-lists/${unknownId}/numbers`;
     expect((await send('POST', path, numbers(1))).status).toBe(404);
@@ -93,6 +108,9 @@ it('the list of the installation is the admin’s', async () => {
   expect(reply.json).toEqual({ added: 2, duplicates: 1 });
   const shown = await api.send('GET', `${path}?limit=1`, { token: adminToken });
   expect(shown.json).toMatchObject({ data: [{ number: one }], next: one });
+  const remove = () =>
+    api.send('DELETE', `${path}?number=${encodeURIComponent(one!)}`, { token: adminToken });
+  expect([(await remove()).status, (await remove()).status]).toEqual([204, 404]);
   const national = await api.send('POST', path, { token: adminToken, body: ['030 12345678'] });
   expect(national.status).toBe(422);
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApiFixture, adminToken, startApi } from './client.js';
-import { createTenant } from './fixtures.js';
+import { createEquipped, createTenant } from './fixtures.js';
 
 let api: ApiFixture;
 beforeAll(async () => {
@@ -119,5 +119,23 @@ describe('tenants', () => {
     const reply = await api.send('GET', `/v1/tenants${query}`, { token: adminToken });
     expect(reply.status).toBe(422);
     expect(fieldsOf(reply.json)).toEqual(fields);
+  });
+});
+
+describe('a suspended tenant', () => {
+  it('is refused with all its tokens until it is not suspended any more; an admin still acts for it', async () => {
+    const tenant = await createEquipped(api);
+    const suspend = (suspended: boolean) =>
+      api.send('PATCH', `/v1/tenants/${tenant.id}`, { token: adminToken, body: { suspended } });
+    expect((await suspend(true)).json.suspended).toBe(true);
+    for (const path of ['/v1/campaigns', `/v1/tenants/${tenant.id}`]) {
+      const reply = await api.send('GET', path, { token: tenant.token });
+      expect([reply.status, reply.json.code]).toEqual([403, 'tenant_suspended']);
+    }
+    expect(
+      (await api.send('GET', `/v1/campaigns?tenant_id=${tenant.id}`, { token: adminToken })).status,
+    ).toBe(200);
+    await suspend(false);
+    expect((await api.send('GET', '/v1/campaigns', { token: tenant.token })).status).toBe(200);
   });
 });

@@ -87,6 +87,18 @@ describe('a claim', () => {
     }
   });
 
+  it('calls nobody for a tenant that is suspended, and goes on when it is not', async () => {
+    const [one, other] = [await insertTenantFixture(database.pool), await insertTenantFixture(database.pool)];
+    for (const tenant of [one, other])
+      await insertCampaignFixture(database.pool, tenant, numbersFor('200', 2));
+    const suspend = (suspended: boolean) =>
+      database.pool.query('UPDATE tenants SET suspended = $2 WHERE id = $1', [one.tenantId, suspended]);
+    await suspend(true);
+    expect(new Set((await claim()).calls.map((c) => c.tenantId))).toEqual(new Set([other.tenantId]));
+    await suspend(false);
+    expect((await claim()).calls).toHaveLength(2);
+  });
+
   it('calls nobody who is put on a list while a retry waits, and completes a campaign of such contacts', async () => {
     const { pool } = database;
     const tenant = await insertTenantFixture(pool);

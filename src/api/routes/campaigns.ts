@@ -8,7 +8,9 @@ import {
   lockCampaign,
   notifyDue,
   updateCampaign,
+  updateCampaignStatus,
 } from '../../db/campaigns.js';
+import { deleteCampaign } from '../../db/delete-campaign.js';
 import { findMessageById } from '../../db/messages.js';
 import { type Db, transaction } from '../../db/pool.js';
 import { findTrunkById } from '../../db/trunks.js';
@@ -86,9 +88,7 @@ export const changeCampaign = route({
       const found = await lockCampaign(tx, tenant.id, id);
       if (!found) throw notFound('campaign');
       if (found.status === 'completed' || found.status === 'cancelled') {
-        throw new CampanileError('campaign_ended', `cannot change a campaign that is ${found.status}`, {
-          status: 409,
-        });
+        throw conflict('campaign_ended', `cannot change a campaign that is ${found.status}`);
       }
       checkTimes({ ...found, ...body });
       await checkReferences(tx, tenant.id, body);
@@ -116,10 +116,45 @@ export const copyCampaign = route({
   },
 });
 
+export const deleteCampaignRoute = route({
+  method: 'delete',
+  path: '/v1/campaigns/{id}',
+  access: 'tenant',
+  summary: 'Delete a draft, or a campaign that has ended, with all its contacts and attempts',
+  status: 204,
+  answer: null,
+  problems: [409],
+  async handle({ db, tenant, id }) {
+    await transaction(db, async (tx) => {
+      const found = await lockCampaign(tx, tenant.id, id);
+      if (!found) throw notFound('campaign');
+      if (found.status === 'running' || found.status === 'paused') {
+        throw conflict(
+          'campaign_not_ended',
+          `cannot delete a campaign that is ${found.status}: cancel it first`,
+        );
+      }
+      if (found.ports_in_use > 0) {
+        throw conflict(
+          'calls_under_way',
+          `${found.ports_in_use} of its calls are under way: try again when they are over`,
+        );
+      }
+      // Nothing can be added to it any more.
+      if (found.status === 'draft') await updateCampaignStatus(tx, tenant.id, id, 'cancelled');
+    });
+    await deleteCampaign(db, tenant.id, id);
+  },
+});
+
 /** Throws a FieldsInvalid when a campaign would end before it starts. */
 function checkTimes({ start_at, end_at }: { start_at: Date | null; end_at: Date | null }): void {
   if (!end_at || (start_at ?? new Date(0)) < end_at) return;
   throw new FieldsInvalid([{ field: '/end_at', message: 'must be after start_at' }]);
+}
+
+function conflict(code: string, message: string): CampanileError {
+  return new CampanileError(code, message, { status: 409 });
 }
 
 /** Throws a FieldsInvalid when the trunk or message that a campaign names is none of the tenant's. */

@@ -1,6 +1,9 @@
 import {
   addInstallationSuppressions,
   addSuppressedNumbers,
+  deleteInstallationSuppression,
+  deleteSuppressedNumber,
+  deleteSuppressionList,
   findSuppressionListById,
   insertSuppressionList,
   listInstallationSuppressions,
@@ -16,6 +19,7 @@ import { added } from '../schemas/contact.js';
 import {
   newSuppressionList,
   numberPageQuery,
+  oneNumber,
   suppressedNumber,
   suppressedNumbers,
   suppressedNumbersCsv,
@@ -101,6 +105,45 @@ export const getSuppressedNumbers = route({
     if (!(await findSuppressionListById(db, tenant.id, id))) throw notFound('suppression list');
     const rows = await listSuppressedNumbers(db, tenant.id, id, pageOf(query));
     return listOf(rows, query, (row) => row.number);
+  },
+});
+
+export const deleteSuppressionListRoute = route({
+  method: 'delete',
+  path: '/v1/suppression-lists/{id}',
+  access: 'tenant',
+  summary: 'Delete a suppression list: its numbers may be called again, unless they are on another one',
+  status: 204,
+  answer: null,
+  async handle({ db, tenant, id }) {
+    if (!(await deleteSuppressionList(db, tenant.id, id))) missing();
+  },
+});
+
+export const removeFromSuppressionList = route({
+  method: 'delete',
+  path: '/v1/suppression-lists/{id}/numbers',
+  access: 'tenant',
+  summary: 'Take a number off a suppression list',
+  query: oneNumber,
+  status: 204,
+  answer: null,
+  async handle({ db, tenant, id, query }) {
+    if (!(await deleteSuppressedNumber(db, tenant.id, id, query.number)))
+      throw notFound('number on this list');
+  },
+});
+
+export const removeInstallationNumber = route({
+  method: 'delete',
+  path: '/v1/installation-suppressions',
+  access: 'admin',
+  summary: 'Take a number off the list that holds for every tenant',
+  query: oneNumber,
+  status: 204,
+  answer: null,
+  async handle({ pool, query }) {
+    if (!(await deleteInstallationSuppression(pool, query.number))) throw notFound('number on this list');
   },
 });
 

@@ -41,3 +41,5 @@ export const numberPageQuery = z.strictObject({
   limit: z.coerce.number<string>().int().min(1).max(1000).default(100),
   after: e164.optional().meta({ description: 'The `next` of the page before' }),
 });
+
+export const oneNumber = z.strictObject({ number: e164 });

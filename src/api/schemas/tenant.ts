@@ -8,6 +8,10 @@ const requestsPerMinute = z
   .nullable()
   .meta({ description: 'Requests to the API in a minute; null is without limit' });
 
+const suspended = z
+  .boolean()
+  .meta({ description: 'It places no call from now on, and its tokens are refused; calls under way go on' });
+
 export const newTenant = z
   .strictObject({
     name,
@@ -15,6 +19,7 @@ export const newTenant = z
     calls_per_second: callsPerSecond.nullable().default(null),
     default_region: region.nullable().default(null),
     requests_per_minute: requestsPerMinute.default(600),
+    suspended: suspended.default(false),
   })
   .meta({ id: 'NewTenant' });
 
@@ -25,6 +30,7 @@ export const tenantChanges = z
     calls_per_second: callsPerSecond.nullable().exactOptional(),
     default_region: region.nullable().exactOptional(),
     requests_per_minute: requestsPerMinute.exactOptional(),
+    suspended: suspended.exactOptional(),
   })
   .meta({ id: 'TenantChanges' });
 
@@ -36,6 +42,7 @@ export const tenant = z
     calls_per_second: z.number().nullable(),
     default_region: z.string().nullable(),
     requests_per_minute: z.int().nullable(),
+    suspended: z.boolean(),
     created_at: time,
   })
   .meta({ id: 'Tenant' });
