@@ -66,17 +66,19 @@ export async function countOpenPorts(tx: Tx): Promise<OpenPorts[]> {
 
 /**
  * Running campaigns with contacts left, on trunks whose template is one of `templates`: one that this node lacks must not
- * keep the others from dialling. `most` bounds how many due contacts are counted for each.
+ * keep the others from dialling. Those on a SIP account wait until the PBX of `node` has it as it is now, and are passed over
+ * while they would show a caller id that the account no longer may. `most` bounds how many due contacts are counted for each.
  */
 export async function findDueCampaigns(
   tx: Tx,
   most: number,
   templates: readonly string[],
+  node: string,
 ): Promise<DueCampaign[]> {
   const { rows } = await tx.query<DueCampaign>({
     name: 'find-due-campaigns',
     text: `SELECT p.tenant_id, p.id AS campaign_id, p.trunk_id, p.message_id, m.sha256, m.seconds, tr.template, tr.pbx_trunk,
-        p.caller_id, p.ring_seconds, p.weight,
+        coalesce(p.caller_id, s.caller_ids[1]) AS caller_id, p.ring_seconds, p.weight,
         p.ports AS campaign_ports, p.calls_per_second AS campaign_rate,
         t.ports AS tenant_ports, t.calls_per_second AS tenant_rate,
         tr.ports AS trunk_ports, tr.calls_per_second AS trunk_rate,
@@ -99,8 +101,12 @@ export async function findDueCampaigns(
       JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
       JOIN pbx_trunks pt ON pt.name = tr.pbx_trunk
       JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
-      WHERE p.status = 'running' AND p.pending + p.retrying > 0 AND tr.template = ANY($2)`,
-    values: [most, templates],
+      LEFT JOIN sip_accounts s ON s.tenant_id = tr.tenant_id AND s.id = tr.id
+      LEFT JOIN sip_account_nodes sn ON sn.tenant_id = s.tenant_id AND sn.id = s.id AND sn.node = $3
+      WHERE p.status = 'running' AND p.pending + p.retrying > 0 AND tr.template = ANY($2)
+        AND (s.id IS NULL OR (sn.revision = s.revision
+          AND (p.caller_id IS NULL OR s.caller_ids = '{}' OR p.caller_id = ANY(s.caller_ids))))`,
+    values: [most, templates, node],
   });
   return rows;
 }

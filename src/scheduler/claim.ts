@@ -62,7 +62,7 @@ export async function claimCalls(
 ): Promise<Claim> {
   const [open, due] = await Promise.all([
     countOpenPorts(tx),
-    findDueCampaigns(tx, node.ports, node.templates),
+    findDueCampaigns(tx, node.ports, node.templates, node.name),
   ]);
   if (due.length === 0) return { calls: [], wakeInMs: null };
   const scopes = scopesOf(node, due, open);
