@@ -42,7 +42,13 @@ export async function startCampanile(
     }
     let apiPort: number | null = null;
     if (role !== 'node') {
-      const api = createApi({ pool, secret, log, hasTemplate: (name) => templates.has(name) });
+      const api = createApi({
+        pool,
+        secret,
+        log,
+        hasTemplate: (name) => templates.has(name),
+        allowPrivateHosts: config.allowPrivateHosts,
+      });
       shutdown.add(() => api.stop(config.stopGraceSeconds * 1000));
       apiPort = (await api.start(config.listen)).port;
       log.info({ url: `http://${config.listen.host}:${apiPort}` }, 'the API listens');

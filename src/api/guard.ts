@@ -51,6 +51,7 @@ export async function findTenantOf(
   return undefined;
 }
 
-function forbidden(message: string): CampanileError {
+/** The 403 of what a token does not allow. */
+export function forbidden(message: string): CampanileError {
   return new CampanileError('forbidden', message, { status: 403 });
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Pool } from '../db/pool.js';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import { createPasswordSeal } from '../seal.js';
 import { createApp } from './app.js';
 import { problemOf } from './problem.js';
 import type { Services } from './route.js';
@@ -22,16 +23,18 @@ export interface Api {
 
 const SECOND = 1000;
 
-/** Makes the API. `secret` signs the tokens. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
+/** Makes the API. `secret` signs the tokens and seals the passwords of trunks. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
 export function createApi(options: {
   pool: Pool;
   secret: Uint8Array;
   log: Logger;
   hasTemplate?: Services['hasTemplate'];
+  allowPrivateHosts?: boolean;
 }): Api {
   let stopping = false;
-  const { pool, log, hasTemplate } = options;
-  const app = createApp({ pool, log, hasTemplate }, secretKeyOf(options.secret), () => stopping);
+  const { pool, log, hasTemplate, secret, allowPrivateHosts = false } = options;
+  const services = { pool, log, hasTemplate, passwords: createPasswordSeal(secret), allowPrivateHosts };
+  const app = createApp(services, secretKeyOf(secret), () => stopping);
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,

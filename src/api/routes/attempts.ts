@@ -1,3 +1,4 @@
+import { causeOf } from '../../calls/cause.js';
 import { listAttempts } from '../../db/attempts.js';
 import { findCampaignById } from '../../db/campaigns.js';
 import { notFound } from '../problem.js';
@@ -15,6 +16,7 @@ export const listCampaignAttempts = route({
   async handle({ db, tenant, id, query }) {
     if (!(await findCampaignById(db, tenant.id, id))) throw notFound('campaign');
     const rows = await listAttempts(db, tenant.id, id, query.contact_id ?? null, pageOf(query));
-    return listOf(rows, query, (row) => row.id);
+    const { data, next } = listOf(rows, query, (row) => row.id);
+    return { data: data.map((row) => ({ ...row, cause: causeOf(row) })), next };
   },
 });

@@ -1,3 +1,4 @@
+import { mayShow } from '../../calls/sip-account.js';
 import { CONTACT_STATES } from '../../calls/states.js';
 import { type Campaign, findCampaignById, insertCampaign, listCampaigns } from '../../db/campaigns.js';
 import { findMessageById } from '../../db/messages.js';
@@ -24,6 +25,9 @@ export const createCampaign = route({
     const errors = [
       ...(trunk ? [] : [{ field: '/trunk_id', message: 'is no trunk' }]),
       ...(message ? [] : [{ field: '/message_id', message: 'is no message' }]),
+      ...(trunk?.sip && !mayShow(trunk.sip, body.caller_id)
+        ? [{ field: '/caller_id', message: 'is none of the caller ids that the trunk may show' }]
+        : []),
     ];
     if (errors.length > 0) throw new FieldsInvalid(errors);
     return showCampaign(await insertCampaign(db, tenant.id, { id: newId(), ...body }));
