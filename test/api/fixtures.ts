@@ -102,7 +102,16 @@ export async function insertAttempt(
 
 /** All that is in the database, as text: to see that nothing changed. */
 export async function everything(api: ApiFixture): Promise<string> {
-  const tables = ['tenants', 'pbx_trunks', 'trunks', 'messages', 'campaigns', 'contacts', 'attempts'];
+  const tables = [
+    'tenants',
+    'pbx_trunks',
+    'trunks',
+    'sip_accounts',
+    'messages',
+    'campaigns',
+    'contacts',
+    'attempts',
+  ];
   const found = await Promise.all(
     tables.map((table) => api.db.pool.query(`SELECT to_jsonb(t) AS row FROM ${table} t ORDER BY t::text`)),
   );
