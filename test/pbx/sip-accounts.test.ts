@@ -1,4 +1,7 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { accountName } from '../../src/calls/sip-account.js';
 import { loadSecret } from '../../src/config.js';
@@ -30,6 +33,11 @@ const ACCOUNTS = [
 ];
 const TALK_SECONDS = 25;
 
+/** What a stranger must not get at: the contexts that calls without one of their own would begin in. */
+const ADMINS_DIALPLAN = ['default', 'public', 'from-internal']
+  .map((context) => `[${context}]\nexten => _[+0-9a-z].,1,Answer()\n same => n,Wait(5)\n`)
+  .join('');
+
 describeOnAsterisk('trunks with SIP accounts at a carrier that demands credentials', () => {
   let line: Line;
   let campanile: Running;
@@ -42,7 +50,7 @@ describeOnAsterisk('trunks with SIP accounts at a carrier that demands credentia
   }
 
   beforeAll(async () => {
-    line = await startLine({ farEnd: { accounts: ACCOUNTS } });
+    line = await startLine({ farEnd: { accounts: ACCOUNTS, trace: true }, extraExtensions: ADMINS_DIALPLAN });
     campanile = await line.start();
     file = line.config.pjsipFile;
   });
@@ -208,6 +216,19 @@ describeOnAsterisk('trunks with SIP accounts at a carrier that demands credentia
     expect(await line.asterisk.cli('pjsip list endpoints')).not.toContain('evil');
   });
 
+  it('take no calls in, not even from the carrier that they are registered at', async () => {
+    const who = await customer();
+    const tenant = await withTrunk(who, ACCOUNTS[1]!);
+    await untilRegistration(who, tenant, 'registered');
+    // The last of them, with the token by which Asterisk knows the registration.
+    const trace = await readFile(join(line.asterisk.dir, '../far-end/messages.log'), 'utf8');
+    const contact = [...trace.matchAll(/^Contact: <(sip:school@[^>]*line=[^>]*)>/gm)].at(-1)![1]!;
+    expect(await inviteFrom(contact)).toBe(404);
+    const [, port] = /:(\d+)/.exec(contact)!;
+    const elsewhere = `sip:1000@127.0.0.1:${port}`;
+    expect(await inviteFrom(elsewhere, accountName(tenant.trunkId))).toBe(401);
+  });
+
   it('are gone from Asterisk when they are removed', async () => {
     const who = await customer();
     const tenant = await withTrunk(who, ACCOUNTS[1]!);
@@ -224,3 +245,34 @@ describeOnAsterisk('trunks with SIP accounts at a carrier that demands credentia
     expect(await readFile(file, 'utf8')).not.toContain(tenant.trunkId);
   });
 });
+
+/** The final SIP status of a call to `uri` from a port of 127.0.0.1 that nobody knows. */
+async function inviteFrom(uri: string, user = '+12125550000'): Promise<number> {
+  const socket = createSocket('udp4');
+  try {
+    socket.bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    const own = `127.0.0.1:${socket.address().port}`;
+    const sdp = `v=0\r\no=x 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n`;
+    const lines = [
+      `INVITE ${uri} SIP/2.0`,
+      `Via: SIP/2.0/UDP ${own};branch=z9hG4bK${Math.random().toString(36).slice(2)};rport`,
+      `From: <sip:${user}@127.0.0.1>;tag=stranger`,
+      `To: <${uri}>`,
+      `Call-ID: ${Math.random().toString(36).slice(2)}`,
+      'CSeq: 1 INVITE',
+      `Contact: <sip:${user}@${own}>`,
+      'Max-Forwards: 70',
+      'Content-Type: application/sdp',
+      `Content-Length: ${sdp.length}`,
+    ];
+    socket.send(`${lines.join('\r\n')}\r\n\r\n${sdp}`, Number(/:(\d+)/.exec(uri)![1]), '127.0.0.1');
+    for (;;) {
+      const [packet] = await once(socket, 'message', { signal: AbortSignal.timeout(10_000) });
+      const status = Number(/^SIP\/2\.0 (\d+)/.exec(String(packet))?.[1]);
+      if (status >= 200) return status;
+    }
+  } finally {
+    socket.close();
+  }
+}
