@@ -224,7 +224,7 @@ describeOnAsterisk('trunks with SIP accounts at a carrier that demands credentia
     const trace = await readFile(join(line.asterisk.dir, '../far-end/messages.log'), 'utf8');
     const contact = [...trace.matchAll(/^Contact: <(sip:school@[^>]*line=[^>]*)>/gm)].at(-1)![1]!;
     expect(await inviteFrom(contact)).toBe(404);
-    const [, port] = /:(\d+)/.exec(contact)!;
+    const [, port] = /@[^:]+:(\d+)/.exec(contact)!;
     const elsewhere = `sip:1000@127.0.0.1:${port}`;
     expect(await inviteFrom(elsewhere, accountName(tenant.trunkId))).toBe(401);
   });
@@ -266,7 +266,7 @@ async function inviteFrom(uri: string, user = '+12125550000'): Promise<number> {
       'Content-Type: application/sdp',
       `Content-Length: ${sdp.length}`,
     ];
-    socket.send(`${lines.join('\r\n')}\r\n\r\n${sdp}`, Number(/:(\d+)/.exec(uri)![1]), '127.0.0.1');
+    socket.send(`${lines.join('\r\n')}\r\n\r\n${sdp}`, Number(/@[^:]+:(\d+)/.exec(uri)![1]), '127.0.0.1');
     for (;;) {
       const [packet] = await once(socket, 'message', { signal: AbortSignal.timeout(10_000) });
       const status = Number(/^SIP\/2\.0 (\d+)/.exec(String(packet))?.[1]);
