@@ -84,6 +84,9 @@ const directory: Parse<string> = (value) => resolve(value);
 const soundsDirectory: Parse<string> = (value) =>
   /^[\w./@%+=:-]+$/.test(resolve(value)) ? resolve(value) : undefined;
 
+/** It is named in double quotes in pjsip.conf. */
+const file: Parse<string> = (value) => (/^[\w./@%+:-]+$/.test(resolve(value)) ? resolve(value) : undefined);
+
 /** The number of a user or group, as given or from the third field of its line in `file`. */
 function idOf(name: string, file: string): number {
   if (/^\d{1,9}$/.test(name)) return Number(name);
@@ -137,6 +140,14 @@ export const variables = z.object({
     return (mode & 0o400) !== 0 ? mode : undefined;
   }),
   CAMPANILE_TEMPLATES: variable(path, '/etc/campanile/templates', directory),
+  CAMPANILE_PJSIP_FILE: variable(
+    'the path of a file, of letters, digits and _ . / @ % + : - only',
+    '/etc/asterisk/campanile-pjsip.conf',
+    file,
+  ),
+  CAMPANILE_SIP_PRIVATE_HOSTS: variable('allow or refuse', 'refuse', (value) =>
+    value === 'allow' || value === 'refuse' ? value : undefined,
+  ),
   CAMPANILE_NODE: variable(
     '1 to 64 letters, digits, dots, underscores or hyphens',
     'pbx-1',

@@ -53,6 +53,7 @@ export async function startCampanile(
         trustProxy: config.trustProxy,
         log,
         hasTemplate: (name) => templates.has(name),
+        allowPrivateHosts: config.allowPrivateHosts,
       });
       shutdown.add(() => api.stop(config.stopGraceSeconds * 1000));
       apiPort = (await api.start(config.listen)).port;

@@ -37,6 +37,8 @@ describe('defaults', () => {
       spoolOwner: null,
       spoolMode: 0o660,
       templatesDir: null,
+      pjsipFile: '/var/spool/asterisk/campanile/pjsip.conf',
+      allowPrivateHosts: false,
       nodeName: hostname(),
       nodePorts: 100,
       nodeCallsPerSecond: null,

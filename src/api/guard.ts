@@ -65,6 +65,7 @@ function refuseSuspended({ suspended }: Tenant): void {
   );
 }
 
-function forbidden(message: string): CampanileError {
+/** The 403 of what a token does not allow. */
+export function forbidden(message: string): CampanileError {
   return new CampanileError('forbidden', message, { status: 403 });
 }

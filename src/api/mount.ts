@@ -50,7 +50,10 @@ async function callOf(
   if (errors.length > 0) throw new FieldsInvalid(errors);
   // Present as the route's access and schemas say: route() holds handlers to that.
   const { pool, ...others } = services;
-  const database = route.access === 'tenant' ? { db: tenant && asTenant(pool, tenant.id) } : { pool };
+  const own =
+    tenant &&
+    (principal?.role === 'admin' && route.access === 'tenant_or_admin' ? pool : asTenant(pool, tenant.id));
+  const database = route.access === 'tenant' || route.access === 'tenant_or_admin' ? { db: own } : { pool };
   const call = { ...others, ...database, ctx, principal, tenant, id, query, body, upload };
   return call as Parameters<Route['handle']>[0];
 }

@@ -4,15 +4,16 @@ import type { InstallationFacts } from '../db/campaign-facts.js';
 import type { Pool, TenantDatabase } from '../db/pool.js';
 import type { Tenant } from '../db/tenants.js';
 import type { Logger } from '../log.js';
+import type { PasswordSeal } from '../seal.js';
 import type { RateLimits } from './rate-limits.js';
 import { uuid } from './schemas/common.js';
 import type { Principal } from './token.js';
 
 /**
- * Who may call a route: anybody; whoever has a token; an admin; a tenant, or an admin who names one; or only an admin
- * who names a tenant.
+ * Who may call a route: anybody; whoever has a token; an admin; a tenant, or an admin who names one; the same, where the admin
+ * may do more than the tenant; or only an admin who names a tenant.
  */
-export type Access = 'public' | 'token' | 'admin' | 'tenant' | 'admin_for_tenant';
+export type Access = 'public' | 'token' | 'admin' | 'tenant' | 'tenant_or_admin' | 'admin_for_tenant';
 
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
@@ -27,6 +28,10 @@ export interface Services {
   installation(pbxTrunk: string): Promise<InstallationFacts>;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
+  /** For the passwords of SIP accounts. */
+  passwords: PasswordSeal;
+  /** Whether a SIP account may be at an address that is not of the internet. */
+  allowPrivateHosts: boolean;
 }
 
 /** Schemas by content type, as OpenAPI shows them. */
@@ -47,9 +52,13 @@ export type Call<A extends Access, Q extends z.ZodObject, B extends z.ZodType> =
   body: z.output<B>;
   upload: { type: string; bytes: Buffer };
 } & (A extends 'public' ? unknown : { principal: Principal }) &
-  (A extends 'tenant' | 'admin_for_tenant' ? { tenant: Tenant } : unknown) &
+  (A extends 'tenant' | 'tenant_or_admin' | 'admin_for_tenant' ? { tenant: Tenant } : unknown) &
   // What a tenant may ask for sees that tenant's rows only.
-  (A extends 'tenant' ? { db: TenantDatabase } : { pool: Pool });
+  (A extends 'tenant'
+    ? { db: TenantDatabase }
+    : A extends 'tenant_or_admin'
+      ? { db: TenantDatabase | Pool }
+      : { pool: Pool });
 
 /** What a route returns: its answer, where a Date may stand for a time. */
 export type Answer<T> = T extends string
@@ -114,7 +123,7 @@ export function bodyLimit(route: Route): number {
 
 /** Whether the route works on one tenant's data. */
 export function isTenantRoute({ access }: Pick<Route, 'access'>): boolean {
-  return access === 'tenant' || access === 'admin_for_tenant';
+  return access === 'tenant' || access === 'tenant_or_admin' || access === 'admin_for_tenant';
 }
 
 /** Describes a route; types of query, body and answer follow from the schemas. Tenant routes take `?tenant_id=` too. */

@@ -5,6 +5,7 @@ import { findInstallationFacts } from '../db/campaign-facts.js';
 import type { Pool } from '../db/pool.js';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import { createPasswordSeal } from '../seal.js';
 import { createApp } from './app.js';
 import { createAuthenticate } from './authenticate.js';
 import { createKeyUse } from './key-use.js';
@@ -27,9 +28,9 @@ export interface Api {
 const SECOND = 1000;
 
 /**
- * Makes the API, behind `trustProxy` (0) proxies. `secret` signs the tokens; those of `outsideIssuer` are good too.
- * Exports read over `exportPool`, which should have MOST_EXPORTS connections; without one over `pool`, of which slow readers
- * then keep some. Throws a CampanileError (`secret_too_short`) below 32 bytes.
+ * Makes the API, behind `trustProxy` (0) proxies. `secret` signs the tokens, of which those of `outsideIssuer` are good too,
+ * and seals the passwords of trunks. Exports read over `exportPool`, which should have MOST_EXPORTS connections; without one
+ * over `pool`, of which slow readers then keep some. Throws a CampanileError (`secret_too_short`) below 32 bytes.
  */
 export function createApi(options: {
   pool: Pool;
@@ -39,15 +40,17 @@ export function createApi(options: {
   trustProxy?: number;
   log: Logger;
   hasTemplate?: Services['hasTemplate'];
+  allowPrivateHosts?: boolean;
 }): Api {
   let stopping = false;
-  const { pool, exportPool = pool, log, hasTemplate } = options;
+  const { pool, exportPool = pool, log, hasTemplate, allowPrivateHosts = false } = options;
   const limits = createRateLimits();
   const keyUse = createKeyUse(pool, log);
   const authenticate = createAuthenticate({ ...options, db: pool, keyUse, limits });
   const installation = (pbxTrunk: string) => findInstallationFacts(pool, pbxTrunk);
-  const services = { pool, exportPool, log, limits, installation, hasTemplate };
-  const app = createApp(services, authenticate, () => stopping, options.trustProxy ?? 0);
+  const passwords = createPasswordSeal(options.secret);
+  const common = { pool, exportPool, log, limits, installation, hasTemplate, passwords, allowPrivateHosts };
+  const app = createApp(common, authenticate, () => stopping, options.trustProxy ?? 0);
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,

@@ -85,19 +85,22 @@ export type ClosedZones = readonly { campaignId: string; zones: string }[];
 
 /**
  * Running campaigns with contacts left, on trunks whose template is one of `templates`: one that this node lacks must not
- * keep the others from dialling. `most` bounds how many due contacts are counted for each; those in `closed` are not.
+ * keep the others from dialling. Those on a SIP account wait until the PBX of `node` has it as it is now, and are passed over
+ * while they would show a caller id that the account no longer may. `most` bounds how many due contacts are counted for each;
+ * those in `closed` are not.
  */
 export async function findDueCampaigns(
   tx: Tx,
   most: number,
   templates: readonly string[],
   closed: ClosedZones,
+  node: string,
 ): Promise<DueCampaign[]> {
   const { rows } = await tx.query<DueCampaign>({
     name: 'find-due-campaigns',
     // The order in the counts is for the planner: it must not read the table until it has found enough.
     text: `SELECT p.tenant_id, p.id AS campaign_id, p.trunk_id, p.message_id, m.sha256, m.seconds, tr.template, tr.pbx_trunk,
-        p.caller_id, p.ring_seconds, p.weight,
+        coalesce(p.caller_id, s.caller_ids[1]) AS caller_id, p.ring_seconds, p.weight,
         p.ports AS campaign_ports, p.calls_per_second AS campaign_rate,
         t.ports AS tenant_ports, t.calls_per_second AS tenant_rate,
         tr.ports AS trunk_ports, tr.calls_per_second AS trunk_rate,
@@ -108,6 +111,8 @@ export async function findDueCampaigns(
       JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
       JOIN pbx_trunks pt ON pt.name = tr.pbx_trunk
       JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
+      LEFT JOIN sip_accounts s ON s.tenant_id = tr.tenant_id AND s.id = tr.id
+      LEFT JOIN sip_account_nodes sn ON sn.tenant_id = s.tenant_id AND sn.id = s.id AND sn.node = $5
       CROSS JOIN LATERAL (
         SELECT array_agg(z.zones) AS zones, coalesce(sum(n.retried + n.fresh), 0)::integer AS due,
           (extract(epoch FROM min(n.next) - statement_timestamp()) * 1000)::double precision AS next_due_ms
@@ -130,8 +135,11 @@ export async function findDueCampaigns(
           WHERE x.campaign_id = z.campaign_id AND x.zones = z.zones)
         WHERE z.tenant_id = p.tenant_id AND z.campaign_id = p.id
       ) AS c
-      WHERE p.status = 'running' AND NOT t.suspended AND p.pending + p.retrying > 0 AND tr.template = ANY($2) AND c.zones IS NOT NULL`,
-    values: [most, templates, closed.map((c) => c.campaignId), closed.map((c) => c.zones)],
+      WHERE p.status = 'running' AND NOT t.suspended AND p.pending + p.retrying > 0 AND tr.template = ANY($2)
+        AND c.zones IS NOT NULL
+        AND (s.id IS NULL OR (sn.revision = s.revision
+          AND (p.caller_id IS NULL OR s.caller_ids = '{}' OR p.caller_id = ANY(s.caller_ids))))`,
+    values: [most, templates, closed.map((c) => c.campaignId), closed.map((c) => c.zones), node],
   });
   return rows;
 }

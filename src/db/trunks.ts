@@ -1,14 +1,33 @@
+import type { RegistrationState, SipAccount } from '../calls/sip-account.js';
 import type { Db, Tx } from './pool.js';
 import type { Page } from './tenants.js';
 
-export interface Trunk {
+/** What a trunk is made of, beside the account that it may have. */
+export interface NewTrunk {
   id: string;
   name: string;
   template: string;
   pbx_trunk: string;
   ports: number;
   calls_per_second: number | null;
+}
+
+export interface Trunk extends NewTrunk {
   created_at: Date;
+  /** Its SIP account; null when it names an endpoint or a context that an admin configured. */
+  sip: SipAccount | null;
+  /** What each node said of the account. */
+  registration: NodeRegistration[];
+}
+
+export interface NodeRegistration {
+  node: string;
+  /** Whether the node's PBX has the account as it is now. */
+  loaded: boolean;
+  /** Null for an account that does not register. */
+  state: RegistrationState | null;
+  problem: string | null;
+  checked_at: string;
 }
 
 /** What the PBX calls a way out, with the limits that all tenants' trunks on it share; null is without limit. */
@@ -18,33 +37,36 @@ export interface PbxTrunk {
   calls_per_second: number | null;
 }
 
-const COLUMNS = 'id, name, template, pbx_trunk, ports, calls_per_second, created_at';
+const TRUNKS = `SELECT t.id, t.name, t.template, t.pbx_trunk, t.ports, t.calls_per_second, t.created_at,
+    CASE WHEN s.id IS NOT NULL THEN json_build_object('host', s.host, 'port', s.port, 'transport', s.transport,
+      'srtp', s.srtp, 'user', s.username, 'register', s.register, 'caller_ids', s.caller_ids, 'codecs', s.codecs,
+      'from_user', s.from_user, 'from_domain', s.from_domain) END AS sip,
+    coalesce((SELECT json_agg(json_build_object('node', n.node, 'loaded', n.revision IS NOT DISTINCT FROM s.revision,
+        'state', n.registration, 'problem', n.problem,
+        'checked_at', to_char(n.checked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY n.node)
+      FROM sip_account_nodes n WHERE n.tenant_id = s.tenant_id AND n.id = s.id), '[]') AS registration
+  FROM trunks t LEFT JOIN sip_accounts s ON s.tenant_id = t.tenant_id AND s.id = t.id`;
 
-export async function insertTrunk(
-  db: Db,
-  tenantId: string,
-  trunk: Omit<Trunk, 'created_at'>,
-): Promise<Trunk> {
-  const { rows } = await db.query<Trunk>(
+export async function insertTrunk(db: Db, tenantId: string, trunk: NewTrunk): Promise<void> {
+  await db.query(
     `INSERT INTO trunks (tenant_id, id, name, template, pbx_trunk, ports, calls_per_second)
-      VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${COLUMNS}`,
+      VALUES ($1, $2, $3, $4, $5, $6, $7)`,
     [tenantId, trunk.id, trunk.name, trunk.template, trunk.pbx_trunk, trunk.ports, trunk.calls_per_second],
   );
-  return rows[0]!;
 }
 
 export async function findTrunkById(db: Db, tenantId: string, id: string): Promise<Trunk | null> {
-  const { rows } = await db.query<Trunk>(`SELECT ${COLUMNS} FROM trunks WHERE tenant_id = $1 AND id = $2`, [
-    tenantId,
-    id,
-  ]);
+  const { rows } = await db.query<Trunk>(`${TRUNKS} WHERE t.tenant_id = $1 AND t.id = $2`, [tenantId, id]);
   return rows[0] ?? null;
 }
 
-/** The trunk, which nobody else changes until the transaction ends. */
+/**
+ * The trunk, which nobody else changes until the transaction ends. Null also where the tenant may not change it: he may change
+ * those that are accounts of his.
+ */
 export async function lockTrunk(tx: Tx, tenantId: string, id: string): Promise<Trunk | null> {
   const { rows } = await tx.query<Trunk>(
-    `SELECT ${COLUMNS} FROM trunks WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE`,
+    `${TRUNKS} WHERE t.tenant_id = $1 AND t.id = $2 FOR NO KEY UPDATE OF t`,
     [tenantId, id],
   );
   return rows[0] ?? null;
@@ -52,19 +74,18 @@ export async function lockTrunk(tx: Tx, tenantId: string, id: string): Promise<T
 
 export async function listTrunks(db: Db, tenantId: string, page: Page): Promise<Trunk[]> {
   const { rows } = await db.query<Trunk>(
-    `SELECT ${COLUMNS} FROM trunks WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3`,
+    `${TRUNKS} WHERE t.tenant_id = $1 AND ($2::uuid IS NULL OR t.id > $2) ORDER BY t.id LIMIT $3`,
     [tenantId, page.after, page.limit],
   );
   return rows;
 }
 
-export async function updateTrunk(db: Db, tenantId: string, trunk: Trunk): Promise<Trunk> {
-  const { rows } = await db.query<Trunk>(
+export async function updateTrunk(db: Db, tenantId: string, trunk: NewTrunk): Promise<void> {
+  await db.query(
     `UPDATE trunks SET name = $3, template = $4, pbx_trunk = $5, ports = $6, calls_per_second = $7
-      WHERE tenant_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
+      WHERE tenant_id = $1 AND id = $2`,
     [tenantId, trunk.id, trunk.name, trunk.template, trunk.pbx_trunk, trunk.ports, trunk.calls_per_second],
   );
-  return rows[0]!;
 }
 
 /** Writes the PBX trunk down, without limits, unless it is known already. */

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import { askAsterisk } from '../asterisk-console.js';
 import type { Config } from '../config.js';
 import { messageOf } from '../errors.js';
 import { packageRoot } from '../root.js';
 import { startedAt } from '../spool/asterisk-run.js';
-import { askAsterisk } from './console.js';
 import { type Finding, failed, ok, skipped } from './finding.js';
 
 /** What dialplan/campanile.conf needs of a PBX, in the order in which its absence is told. */

@@ -8,11 +8,12 @@ import { checkDatabase } from './database.js';
 import { explain } from './evidence.js';
 import { type Finding, failed, skipped } from './finding.js';
 import { checkConfig, checkNode, checkOptional, checkSpool, checkTemplates } from './setup.js';
+import { checkSipAccounts } from './sip-accounts.js';
 import { createTestCall } from './test-call.js';
 
 const AFTER_CONFIG = [
   ...['database', 'migrations', 'spool', 'one filesystem', 'templates'],
-  ...['Asterisk', 'module pbx_spool', 'other modules', 'dialplan', 'FastAGI'],
+  ...['Asterisk', 'module pbx_spool', 'other modules', 'dialplan', 'SIP accounts', 'FastAGI'],
 ];
 const OF_THE_CALL = ['test call', 'audio'];
 
@@ -42,6 +43,7 @@ async function* examineWith(config: Config, log: Logger): AsyncGenerator<Finding
   yield await checkTemplates(config);
   const pbx = await checkAsterisk(config);
   yield* pbx.findings;
+  yield await checkSipAccounts(config, pbx.runs);
   yield* examineLine(config, spool, pbx, database.serveRuns, log);
 }
 

@@ -24,4 +24,9 @@ export const skipped = (step: string, detail: string): Finding => ({
   remedy: [],
 });
 
-export const note = (step: string, detail: string): Finding => ({ step, result: 'note', detail, remedy: [] });
+export const note = (step: string, detail: string, ...remedy: string[]): Finding => ({
+  step,
+  result: 'note',
+  detail,
+  remedy,
+});

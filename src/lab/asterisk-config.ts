@@ -101,7 +101,7 @@ function extensionsConf({ includes, extraExtensions }: AsteriskConfig): string {
   return `[general]\nstatic=yes\nwriteprotect=yes\n\n[globals]\n\n${included}\n${extraExtensions}\n`;
 }
 
-function pjsipConf({ sipPort, farEnds, extraPjsip }: AsteriskConfig): string {
+function pjsipConf({ dir, sipPort, farEnds, extraPjsip }: AsteriskConfig): string {
   const transport = `[global]
 type=global
 user_agent=campanile-lab
@@ -129,5 +129,7 @@ dtmf_mode=rfc4733
 timers=no
 `,
   );
-  return `${transport}${endpoints.join('')}\n${extraPjsip}\n`;
+  // Where Campanile writes the SIP accounts of tenants by default; it need not be there.
+  const accounts = `#tryinclude "${dir}/spool/campanile/pjsip.conf"`;
+  return `${transport}${endpoints.join('')}\n${accounts}\n\n${extraPjsip}\n`;
 }

@@ -6,6 +6,8 @@ export interface FarEndCall {
   number: string;
   /** The caller id: the user part of From. */
   from: string;
+  /** The user of its credentials, right or wrong, where the far end asks for them. */
+  account?: string;
   invitedAt: number;
   /** When our 200 OK left; null when it was not answered. */
   answeredAt: number | null;
@@ -16,18 +18,26 @@ export interface FarEndCall {
   cancelled: boolean;
 }
 
+/** A REGISTER with credentials that the far end answered. */
+export interface FarEndRegister {
+  account: string;
+  accepted: boolean;
+  at: number;
+}
+
 /**
  * Reads the far end's log as it grows: text in, calls out. A line is, split by tabs (which SIPp's own stamp has) and
  * spaces,
  *
  *     <date> <time> <seconds since 1970>.<microseconds> <Call-ID> <event> [<fields of the event>]
  *
- * with the events `invite <number> <from>`, `again` (INVITE with credentials after a challenge), `final <status>`,
+ * with the events `invite <number> <from> [<account>]`, `registered <account>`, `refused <account>`, `again` (INVITE with credentials after a challenge), `final <status>`,
  * `answer`, `cancel` and `bye` (from either end). SIPp writes one per step, not per packet: repeated packets are not
  * in it.
  */
 export class FarEndLog {
   readonly #calls = new Map<string, FarEndCall>();
+  readonly #registers: FarEndRegister[] = [];
   #leftover = '';
 
   /** Takes the next piece of the log, of any length. Lines that are no events of ours are passed over. */
@@ -42,14 +52,30 @@ export class FarEndLog {
     return [...this.#calls.values()].map((call) => ({ ...call }));
   }
 
+  /** The REGISTERs answered so far. */
+  registers(): FarEndRegister[] {
+    return [...this.#registers];
+  }
+
   #read(line: string): void {
-    const [, , stamp, callId, event, first = '', second = ''] = line.split(/[\t ]/);
+    const [, , stamp, callId, event, first = '', second = '', third] = line.split(/[\t ]/);
     if (!stamp || !callId) return;
     const at = Number(stamp) * 1000;
     if (event === 'invite') {
       const number = first.startsWith('+') ? first : `+${first}`;
       const nothingYet = { answeredAt: null, endedAt: null, finalStatus: null, cancelled: false };
-      this.#calls.set(callId, { callId, number, from: second, invitedAt: at, ...nothingYet });
+      this.#calls.set(callId, {
+        callId,
+        number,
+        from: second,
+        ...(third ? { account: third } : {}),
+        invitedAt: at,
+        ...nothingYet,
+      });
+      return;
+    }
+    if (event === 'registered' || event === 'refused') {
+      this.#registers.push({ account: first, accepted: event === 'registered', at });
       return;
     }
     const call = this.#calls.get(callId);

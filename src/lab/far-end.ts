@@ -4,9 +4,10 @@ import { StringDecoder } from 'node:string_decoder';
 import { CampanileError } from '../errors.js';
 import { tailOf, until } from './condition.js';
 import { confine, end } from './confine.js';
-import { type FarEndCall, FarEndLog } from './far-end-log.js';
+import { type FarEndCall, FarEndLog, type FarEndRegister } from './far-end-log.js';
 import type { Image } from './image.js';
 import { freePort, refusePortInUse, udpPortInUse } from './ports.js';
+import type { Account } from './sipp-accounts.js';
 import { renderScenario } from './sipp-scenario.js';
 
 export interface FarEndOptions {
@@ -19,6 +20,8 @@ export interface FarEndOptions {
   answerSeconds?: number;
   /** Code 202: seconds of ringing before the answer. */
   ringSeconds?: number;
+  /** Who may call and register, by digest; without them everybody may call and nobody register. */
+  accounts?: readonly Account[];
   /** Write every SIP packet to messages.log in `dir`. For finding faults: it grows by 3 kB a call. */
   trace?: boolean;
   /** Keep it running when this process dies; by default it is killed then. */
@@ -35,6 +38,8 @@ export interface FarEnd {
   readonly logFile: string;
   /** Every call seen since the start, read up to the log's present end; each call reads only what is new. */
   calls(): Promise<FarEndCall[]>;
+  /** Every REGISTER with credentials since the start. */
+  registers(): Promise<FarEndRegister[]>;
   /** Ends it, and with it calls that are going on. May be called twice. */
   stop(): Promise<void>;
   /** SIGKILL: it falls silent in the middle of calls. */
@@ -43,14 +48,17 @@ export interface FarEnd {
 
 /** Starts a far end and resolves when it listens. Throws a CampanileError with what SIPp said when it does not. */
 export async function startFarEnd(options: FarEndOptions): Promise<FarEnd> {
-  const { image, port, answerSeconds = 0.7, ringSeconds = 2 } = options;
+  const { image, port, answerSeconds = 0.7, ringSeconds = 2, accounts } = options;
   await refusePortInUse(port);
   await mkdir(options.dir, { recursive: true });
   const dir = await realpath(options.dir);
   const scenario = join(dir, 'scenario.xml');
   const logFile = join(dir, 'calls.log');
   const outputFile = join(dir, 'console.log');
-  await writeFile(scenario, renderScenario({ answerSeconds, ringSeconds }));
+  await writeFile(
+    scenario,
+    renderScenario({ answerSeconds, ringSeconds, ...(accounts ? { accounts } : {}) }),
+  );
   for (const file of [logFile, outputFile]) await writeFile(file, '');
 
   const program = await confine({
@@ -74,7 +82,7 @@ export async function startFarEnd(options: FarEndOptions): Promise<FarEnd> {
     );
   }
 
-  const readCalls = callReader(logFile);
+  const readLog = logReader(logFile);
   return {
     address: `127.0.0.1:${port}`,
     port,
@@ -83,7 +91,8 @@ export async function startFarEnd(options: FarEndOptions): Promise<FarEnd> {
       return program.running;
     },
     logFile,
-    calls: readCalls,
+    calls: async () => (await readLog()).calls(),
+    registers: async () => (await readLog()).registers(),
     stop: () => end(program, 'SIGTERM', 2_000),
     kill: () => end(program, 'SIGKILL', 0),
   };
@@ -110,8 +119,8 @@ async function sippArguments(files: {
   ];
 }
 
-/** Reads the calls in a growing log; callers at the same time share one reading. */
-function callReader(logFile: string): () => Promise<FarEndCall[]> {
+/** Reads a growing log; callers at the same time share one reading. */
+function logReader(logFile: string): () => Promise<FarEndLog> {
   const log = new FarEndLog();
   const decoder = new StringDecoder('utf8');
   let offset = 0;
@@ -135,6 +144,6 @@ function callReader(logFile: string): () => Promise<FarEndCall[]> {
   return async () => {
     reading = reading.then(readOn, readOn);
     await reading;
-    return log.calls();
+    return log;
   };
 }

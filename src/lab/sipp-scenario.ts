@@ -1,4 +1,6 @@
 import { FINAL_RESPONSES } from './sip-responses.js';
+import { type Account, CHALLENGE, challengeEveryCall, registrar } from './sipp-accounts.js';
+import { jump, label, log, receive, response, send } from './sipp-steps.js';
 
 /** How the far end behaves where the codes leave it open. */
 export interface FarEndManners {
@@ -6,6 +8,8 @@ export interface FarEndManners {
   answerSeconds: number;
   /** Code 202: seconds of ringing before the answer. */
   ringSeconds: number;
+  /** When given, a call must prove by digest to be of one of these, or it is refused with 401; they may register too. */
+  accounts?: readonly Account[];
 }
 
 /**
@@ -23,8 +27,14 @@ export interface FarEndManners {
  * message that stands further down than the one it repeats, so everything that waits stands below what it waits for.
  */
 export function renderScenario(manners: FarEndManners): string {
+  const { accounts } = manners;
+  const begin = accounts
+    ? challengeEveryCall(accounts, (firstStep) => readInvite(firstStep, '[$account]'), REFERENCES)
+    : [
+        `<recv request="INVITE" next="byCode" test="code"><action>\n${readInvite(0)}\n</action></recv>\n${REFERENCES}`,
+      ];
   const steps = [
-    RECEIVE_INVITE,
+    ...begin,
     '<nop next="silence" test="silent"/>',
     jump('answer200'),
     // SIPp spends a turn of its loop on each nop, so a chain of comparisons would take milliseconds.
@@ -91,7 +101,8 @@ export function renderScenario(manners: FarEndManners): string {
     receive('ACK', { next: 'end' }),
     label('lateCancel'),
     send(response('200 OK')),
-    receive('ACK'),
+    receive('ACK', { next: 'end' }),
+    ...(accounts ? registrar(accounts) : []),
     label('end'),
     '<nop hide="true"/>',
   ];
@@ -101,24 +112,28 @@ export function renderScenario(manners: FarEndManners): string {
 const REFUSALS = Object.keys(FINAL_RESPONSES).map(Number);
 const FIRST_CODE = 180;
 const TABLE = Array.from({ length: 700 - FIRST_CODE }, (_, i) => FIRST_CODE + i);
-// Where the second of the two steps for FIRST_CODE stands.
+// Where the second of the two steps for FIRST_CODE stands, when one step reads the INVITE.
 const FIRST_STEP = 5;
 
-// `code` is set by a code of the table only, and SIPp goes on at `byCode` then. SIPp complains of a variable that is
-// named once only, hence the references.
-const RECEIVE_INVITE = `<recv request="INVITE" next="byCode" test="code"><action>
-<ereg regexp="^INVITE sips?:([^@; ]*)" search_in="msg" assign_to="uri,number"/>
+/**
+ * What is read of an INVITE. `code` is set by a code of the table only, and SIPp goes on at `byCode` then. `stepsBefore`: how
+ * many more steps stand before this one than in a scenario without accounts.
+ */
+function readInvite(stepsBefore: number, account = ''): string {
+  return `<ereg regexp="^INVITE sips?:([^@; ]*)" search_in="msg" assign_to="uri,number"/>
 <ereg regexp="(1[89]|[2-6][0-9])[0-9]$" search_in="var" variable="number" assign_to="code,tens"/>
 <ereg regexp="999$" search_in="var" variable="number" assign_to="silent"/>
 <todouble assign_to="step" variable="code"/>
 <subtract assign_to="step" value="${FIRST_CODE}"/>
 <multiply assign_to="step" value="2"/>
-<add assign_to="step" value="${FIRST_STEP}"/>
+<add assign_to="step" value="${FIRST_STEP + stepsBefore}"/>
 <ereg regexp="sips?:([^@;> ]*)@" search_in="hdr" header="From:" assign_to="from,user"/>
 <ereg regexp="sips?:[^>]*" search_in="hdr" header="Contact:" assign_to="caller"/>
-${log('invite [$number] [$user]')}
-</action></recv>
-<Reference variables="uri,tens,from"/>`;
+${log(`invite [$number] [$user] ${account}`.trimEnd())}`;
+}
+
+// SIPp complains of a variable that is named once only.
+const REFERENCES = '<Reference variables="uri,tens,from"/>';
 
 // Our own BYE needs the two ends as the dialog knows them, tags and all.
 const RECEIVE_ACK_OF_ANSWER = `<recv request="ACK"><action>
@@ -127,17 +142,6 @@ const RECEIVE_ACK_OF_ANSWER = `<recv request="ACK"><action>
 </action></recv>`;
 
 const PLAY_KEY_5 = `<nop next="untilBye"><action><exec play_pcap_audio="/usr/share/sip-tester/dtmf_2833_5.pcap"/></action></nop>`;
-
-const SDP = `v=0
-o=far 1 1 IN IP4 [media_ip]
-s=-
-c=IN IP4 [media_ip]
-t=0 0
-m=audio [media_port] RTP/AVP 0 101
-a=rtpmap:0 PCMU/8000
-a=rtpmap:101 telephone-event/8000
-a=fmtp:101 0-15
-`;
 
 const BYE = `BYE [$caller] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -150,23 +154,6 @@ Content-Length: 0
 
 `;
 
-/** A response to the message received last. `tag`: ours is added to To, unless the caller sent it already. */
-function response(
-  status: string,
-  { sdp = false, tag = true, cseq = '[last_CSeq:]', header = 'Contact: <sip:[local_ip]:[local_port]>' } = {},
-): string {
-  return `SIP/2.0 ${status}
-[last_Via:]
-[last_From:]
-[last_To:]${tag ? ';tag=far[call_number]' : ''}
-[last_Call-ID:]
-${cseq}
-${header}
-${sdp ? 'Content-Type: application/sdp\n' : ''}Content-Length: [len]
-
-${sdp ? SDP : ''}`;
-}
-
 /** Where the scenario goes on for a code of the table. */
 function labelOf(code: number): string {
   if (code >= 300) return `refuse${FINAL_RESPONSES[code] ? code : code - (code % 100)}`;
@@ -176,10 +163,9 @@ function labelOf(code: number): string {
 
 /** The final response of a status. */
 function refuse(code: number): string {
-  const challenge = 'Digest realm="far", nonce="63616d70616e696c65", algorithm=MD5';
   const challenges: Record<number, string> = { 401: 'WWW-Authenticate', 407: 'Proxy-Authenticate' };
   const contact = 'Contact: <sip:+15550000486@[local_ip]:[local_port]>';
-  const header = challenges[code] ? `${challenges[code]}: ${challenge}` : contact;
+  const header = challenges[code] ? `${challenges[code]}: ${CHALLENGE}` : contact;
   return send(response(`${code} ${FINAL_RESPONSES[code]}`, { header }), {
     repeat: true,
     next: challenges[code] ? 'untilAckOfChallenge' : 'untilAck',
@@ -201,45 +187,6 @@ function answer(code: number, afterwards: string[]): string[] {
 
 function waitForBye(timeout: number, ontimeout: string): string {
   return receive('BYE', { next: 'bye', log: 'bye', timeout, ontimeout });
-}
-
-interface Step {
-  next?: string;
-  /** What the log gets when the step is done. */
-  log?: string;
-}
-
-function send(
-  message: string,
-  { next, log: event, repeat = false }: Step & { repeat?: boolean } = {},
-): string {
-  const attributes = `${repeat ? ' retrans="500"' : ''}${next ? ` next="${next}"` : ''}`;
-  return `<send${attributes}><![CDATA[\n${message}]]>${action(event)}</send>`;
-}
-
-function receive(
-  request: string,
-  step: Step & { optional?: true; timeout?: number; ontimeout?: string } = {},
-): string {
-  const { log: event, ...attributes } = step;
-  const written = Object.entries(attributes).map(([name, value]) => ` ${name}="${value}"`);
-  return `<recv request="${request}"${written.join('')}>${action(event)}</recv>`;
-}
-
-function jump(next: string): string {
-  return `<nop next="${next}"/>`;
-}
-
-function label(id: string): string {
-  return `<label id="${id}"/>`;
-}
-
-function action(event: string | undefined): string {
-  return event ? `<action>${log(event)}</action>` : '';
-}
-
-function log(event: string): string {
-  return `<log message="[timestamp] [call_id] ${event}"/>`;
 }
 
 function milliseconds(seconds: number): number {

@@ -4,6 +4,7 @@ import { answeredScript } from '../agi/scripts/answered.js';
 import { hangupScript } from '../agi/scripts/hangup.js';
 import { createAgiServer } from '../agi/server.js';
 import { createCallTokens } from '../agi/token.js';
+import { askAsterisk } from '../asterisk-console.js';
 import type { Config } from '../config.js';
 import type { Ending } from '../db/finish.js';
 import { listen } from '../db/listen.js';
@@ -16,6 +17,7 @@ import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { createSounds } from '../messages/sounds.js';
 import { NOTHING_CLOSED } from '../scheduler/closed.js';
+import { createPasswordSeal } from '../seal.js';
 import { createShutdown } from '../shutdown.js';
 import { openSpool } from '../spool/directories.js';
 import { createReconciler } from '../spool/reconciler.js';
@@ -27,6 +29,7 @@ import { expireInTurns } from './expire-campaigns.js';
 import { createFinishArchived } from './finish-archived.js';
 import { finishCalls } from './finish-calls.js';
 import { createOpenCalls } from './open-calls.js';
+import { createSipAccounts } from './sip-accounts.js';
 import { createTurns } from './turns.js';
 
 export interface NodeOptions {
@@ -125,19 +128,28 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       finish,
       dispose: watcher.dispose,
     });
-    const listener = listen(
-      url,
-      ['campanile_due', 'campanile_cancelled'],
-      (channel) => {
-        if (channel === 'campanile_due') turns.wake();
-        else cancel().catch((error) => log.error({ err: error }, 'cannot withdraw cancelled calls'));
-      },
+    const sipAccounts = createSipAccounts({
+      pool,
+      node: node.name,
+      file: config.pjsipFile,
+      owner: spool.owner,
+      passwords: createPasswordSeal(secret),
+      ask: (command) => askAsterisk(config.asteriskRunDir, command),
       log,
-    );
+      onLoaded: turns.wake,
+    });
+    const hints: Record<string, () => unknown> = {
+      campanile_due: turns.wake,
+      campanile_cancelled: () =>
+        cancel().catch((error) => log.error({ err: error }, 'cannot withdraw cancelled calls')),
+      campanile_sip_accounts: sipAccounts.sync,
+    };
+    const listener = listen(url, Object.keys(hints), (channel) => hints[channel]?.(), log);
     const duties = createDuties(
       [
         { everySeconds: 5, name: 'withdraw cancelled calls', run: cancel },
         { everySeconds: 5, name: 'end campaigns whose time is over', run: () => expireInTurns(pool) },
+        { everySeconds: 10, name: 'write SIP accounts', run: sipAccounts.sync },
         { everySeconds: 10, name: 'say that this node is alive', run: () => touchNode(pool, node.name) },
       ],
       log,
@@ -156,6 +168,9 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
     shutdown.add(() => duties.stop());
     await listener.start();
     shutdown.add(() => listener.stop());
+    // In the background: an Asterisk that is silent must not keep the other trunks' calls.
+    void sipAccounts.sync();
+    shutdown.add(sipAccounts.stop);
     turns.start();
     // Calls in progress are served and finished for as long as the grace allows.
     shutdown.add(() => openCalls.whenNone(config.stopGraceSeconds * 1000));

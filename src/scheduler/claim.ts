@@ -70,7 +70,7 @@ export async function claimCalls(
   stage: (calls: ClaimedCall[]) => Promise<void>,
   memory: ClaimMemory = { closed: NOTHING_CLOSED },
 ): Promise<Claim> {
-  const find = () => findDueCampaigns(tx, node.ports, node.templates, memory.closed.zones);
+  const find = () => findDueCampaigns(tx, node.ports, node.templates, memory.closed.zones, node.name);
   const [open, found] = await Promise.all([countOpenPorts(tx), find()]);
   const closed = closedZonesOf(found);
   const isRight = sameZones(closed, memory.closed);

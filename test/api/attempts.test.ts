@@ -45,6 +45,7 @@ describe('attempts', () => {
       number: numbers(1)[0],
       ordinal: 1,
       state: 'ended',
+      cause: null,
       disposition: 'answered',
       claimed_at: '2026-11-21T10:00:00.000Z',
       answered_at: '2026-11-21T10:00:05.250Z',

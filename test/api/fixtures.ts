@@ -124,7 +124,17 @@ export async function insertAttempt(
 /** All that is in the database, as text: to see that nothing changed. */
 export async function everything(api: ApiFixture): Promise<string> {
   const tables = [
-    ...['tenants', 'api_keys', 'pbx_trunks', 'trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
+    ...[
+      'tenants',
+      'api_keys',
+      'pbx_trunks',
+      'trunks',
+      'sip_accounts',
+      'messages',
+      'campaigns',
+      'contacts',
+      'attempts',
+    ],
     ...['suppression_lists', 'suppressed_numbers', 'installation_suppressions'],
   ];
   const found = await Promise.all(

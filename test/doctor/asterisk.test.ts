@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { askAsterisk } from '../../src/asterisk-console.js';
 import { checkAsterisk, checkModules, MODULES } from '../../src/doctor/asterisk.js';
-import { askAsterisk } from '../../src/doctor/console.js';
 import { packageRoot } from '../../src/root.js';
 
 let runDir: string;

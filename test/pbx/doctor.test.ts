@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -100,6 +100,29 @@ describeOnAsterisk('campanile doctor beside a real Asterisk', () => {
     );
   });
 
+  it('finds that Asterisk has the file of SIP accounts, once serve has written it and Asterisk was told', async () => {
+    const accounts = async () => (await examined()).find(({ step }) => step === 'SIP accounts');
+    const campanile = await line.start();
+    await campanile.stop();
+    const before = await accounts();
+    expect(before).toMatchObject({ result: 'note', detail: expect.stringContaining('has not taken in') });
+    expect(before?.remedy[0]).toContain(`#tryinclude "${line.config.pjsipFile}"`);
+    await line.asterisk.cli(/'(module reload .*)'/.exec(before!.remedy[1]!)![1]!);
+    expect(await accounts()).toMatchObject({ result: 'ok' });
+    await withChanged(
+      'pjsip.conf',
+      (text) => text.replace(/^#tryinclude.*$/m, ''),
+      async () => {
+        await line.asterisk.cli('module reload res_pjsip.so');
+        await appendFile(line.config.pjsipFile, '[x]\ntype=endpoint\n');
+        const { 'SIP accounts': wrong } = failures(await examined());
+        expect(wrong).toContain(`echo '#tryinclude "${line.config.pjsipFile}"' >> /etc/asterisk/pjsip.conf`);
+      },
+    );
+    await rm(line.config.pjsipFile);
+    await line.asterisk.cli('module reload res_pjsip.so');
+  });
+
   it('finds all well while campanile serve runs, which does not see the test call', async () => {
     const campanile = await line.start();
     try {
@@ -118,7 +141,12 @@ describeOnAsterisk('campanile doctor beside a real Asterisk', () => {
     const findings = await examined(await deafRunDirectory());
     expect(failures(findings)).toEqual({});
     const skipped = findings.filter(({ result }) => result === 'skipped');
-    expect(skipped.map(({ step }) => step)).toEqual(['module pbx_spool', 'other modules', 'dialplan']);
+    expect(skipped.map(({ step }) => step)).toEqual([
+      'module pbx_spool',
+      'other modules',
+      'dialplan',
+      'SIP accounts',
+    ]);
   });
 
   it('tells that the dialplan is not included', async () => {

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { SipAccount } from '../../src/calls/sip-account.js';
 import { expireCampaigns } from '../../src/db/campaigns.js';
 import { registerNode } from '../../src/db/nodes.js';
 import { type Tx, transaction } from '../../src/db/pool.js';
+import { insertSipAccount, saveAccountStates, updateSipAccount } from '../../src/db/sip-accounts.js';
 import { waitForTurn } from '../../src/db/turn.js';
 import { newId } from '../../src/ids.js';
 import { type ClaimedCall, type ClaimMemory, claimCalls } from '../../src/scheduler/claim.js';
@@ -13,6 +15,18 @@ import { claimInTurn, finishInTurn } from '../support/turns.js';
 let database: TestDatabase;
 const node = { name: 'a', ports: 100, callsPerSecond: null, templates: ['direct'] };
 const nothing = async () => {};
+const account: SipAccount = {
+  host: 'sip.example.com',
+  port: null,
+  transport: 'udp',
+  srtp: false,
+  user: 'acme',
+  register: false,
+  caller_ids: ['+12125550101', '+12125550102'],
+  codecs: ['ulaw'],
+  from_user: null,
+  from_domain: null,
+};
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -128,6 +142,39 @@ describe('a claim', () => {
     expect((await claim(with_.node)).calls).toHaveLength(0);
     await end(first.calls.slice(0, 3));
     expect((await claim(with_.node)).calls).toHaveLength(3);
+  });
+
+  it('waits until the PBX of its node has the SIP account as it is now', async () => {
+    const { pool } = database;
+    const tenant = await insertTenantFixture(pool);
+    await insertSipAccount(pool, tenant.tenantId, tenant.trunkId, account, Buffer.from('sealed'));
+    await insertCampaignFixture(pool, tenant, numbersFor('200', 3), { ports: 1 });
+    const state = { tenant_id: tenant.tenantId, id: tenant.trunkId, registration: null, problem: null };
+    expect((await claim()).calls).toEqual([]);
+    await saveAccountStates(pool, 'b', [{ ...state, revision: 1 }]);
+    expect((await claim()).calls).toEqual([]);
+    await saveAccountStates(pool, 'a', [{ ...state, revision: 1 }]);
+    const { calls } = await claim();
+    // What the account shows when the campaign names nothing.
+    expect(calls.map((c) => c.callerId)).toEqual(['+12125550101']);
+    await end(calls);
+    await updateSipAccount(pool, tenant.tenantId, tenant.trunkId, account, null);
+    expect((await claim()).calls).toEqual([]);
+  });
+
+  it('shows no caller id that the SIP account may not show any more', async () => {
+    const { pool } = database;
+    const tenant = await insertTenantFixture(pool);
+    const { tenantId, trunkId } = tenant;
+    await insertSipAccount(pool, tenantId, trunkId, account, Buffer.from('sealed'));
+    await saveAccountStates(pool, 'a', [
+      { tenant_id: tenantId, id: trunkId, revision: 1, registration: null, problem: null },
+    ]);
+    for (const [i, callerId] of ['+12125550102', '+12125550199'].entries()) {
+      await insertCampaignFixture(pool, tenant, numbersFor('200', 1, i), { callerId });
+    }
+    const { calls } = await claim();
+    expect(calls.map((c) => c.callerId)).toEqual(['+12125550102']);
   });
 
   it('stays within the ports of a PBX trunk that two tenants share, and gives each half', async () => {

@@ -1,4 +1,5 @@
-import { listAttempts } from '../../db/attempts.js';
+import { causeOf } from '../../calls/cause.js';
+import { type Attempt, listAttempts } from '../../db/attempts.js';
 import { findCampaignById } from '../../db/campaigns.js';
 import { notFound } from '../problem.js';
 import { route } from '../route.js';
@@ -15,6 +16,12 @@ export const listCampaignAttempts = route({
   async handle({ db, tenant, id, query }) {
     if (!(await findCampaignById(db, tenant.id, id))) throw notFound('campaign');
     const rows = await listAttempts(db, tenant.id, id, query.contact_id ?? null, pageOf(query));
-    return listOf(rows, query, (row) => row.id);
+    const { data, next } = listOf(rows, query, (row) => row.id);
+    return { data: data.map(showAttempt), next };
   },
 });
+
+/** An attempt as the API shows it. */
+export function showAttempt(row: Attempt) {
+  return { ...row, cause: causeOf(row) };
+}

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { mayShow } from '../../calls/sip-account.js';
 import { CONTACT_STATES } from '../../calls/states.js';
 import {
   type Campaign,
@@ -91,7 +92,10 @@ export const changeCampaign = route({
         throw conflict('campaign_ended', `cannot change a campaign that is ${found.status}`);
       }
       checkTimes({ ...found, ...body });
-      await checkReferences(tx, tenant.id, body);
+      // The trunk decides what may be shown: with either the other is to be looked at.
+      const { trunk_id, caller_id } = { ...found, ...body };
+      const shown = 'trunk_id' in body || 'caller_id' in body ? { trunk_id, caller_id } : {};
+      await checkReferences(tx, tenant.id, { ...body, ...shown });
       const changed = await updateCampaign(tx, tenant.id, { ...found, ...body });
       // It may have more ports now.
       if (found.status === 'running') await notifyDue(tx);
@@ -161,7 +165,7 @@ function conflict(code: string, message: string): CampanileError {
 async function checkReferences(
   db: Db,
   tenantId: string,
-  named: { trunk_id?: string; message_id?: string },
+  named: { trunk_id?: string; message_id?: string; caller_id?: string | null },
 ): Promise<void> {
   const [trunk, message] = await Promise.all([
     named.trunk_id === undefined || findTrunkById(db, tenantId, named.trunk_id),
@@ -170,6 +174,9 @@ async function checkReferences(
   const errors = [
     ...(trunk ? [] : [{ field: '/trunk_id', message: 'is no trunk' }]),
     ...(message ? [] : [{ field: '/message_id', message: 'is no message' }]),
+    ...(typeof trunk === 'object' && trunk?.sip && !mayShow(trunk.sip, named.caller_id ?? null)
+      ? [{ field: '/caller_id', message: 'is none of the caller ids that the trunk may show' }]
+      : []),
   ];
   if (errors.length > 0) throw new FieldsInvalid(errors);
 }

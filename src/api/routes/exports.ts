@@ -9,6 +9,7 @@ import { type ExportFile, sendExport } from '../export.js';
 import { FieldsInvalid, notFound } from '../problem.js';
 import { route } from '../route.js';
 import { attemptsQuery, type ExportFormat, exportContent, format } from '../schemas/export.js';
+import { showAttempt } from './attempts.js';
 
 /** Some spreadsheets take no more columns than 1024. */
 const MOST_FIELDS = 1000;
@@ -22,6 +23,7 @@ const ATTEMPT_COLUMNS = {
   ordinal: 'ordinal',
   state: 'state',
   disposition: 'disposition',
+  cause: 'cause',
   claimed_at: 'claimed_at',
   answered_at: 'answered_at',
   ended_at: 'ended_at',
@@ -32,7 +34,7 @@ const ATTEMPT_COLUMNS = {
   sip_status: 'sip_status',
   hangup_cause: 'hangup_cause',
   hung_up_by: 'hung_up_by',
-} as const satisfies Record<string, keyof Attempt>;
+} as const satisfies Record<string, keyof ReturnType<typeof showAttempt>>;
 
 const CONTACT_COLUMNS = {
   contact_id: 'id',
@@ -58,7 +60,7 @@ export const exportAttempts = route({
     if (!campaign) throw notFound('campaign');
     const only = { state: query.state ?? null, disposition: query.disposition ?? null };
     await sendExport(call, fileOf(campaign, 'attempts', query.format), (tx) => {
-      const batches = readAttempts(tx, call.tenant.id, id, only);
+      const batches = shown(readAttempts(tx, call.tenant.id, id, only));
       if (query.format === 'ndjson') return renderNdjson(batches);
       const keys = Object.values(ATTEMPT_COLUMNS);
       return renderCsv(Object.keys(ATTEMPT_COLUMNS), batches, (attempt) => keys.map((key) => attempt[key]));
@@ -88,6 +90,10 @@ export const exportContacts = route({
     );
   },
 });
+
+async function* shown(batches: AsyncIterable<Attempt[]>) {
+  for await (const rows of batches) yield rows.map(showAttempt);
+}
 
 /** Contacts as CSV with a column for each field that any of them has. */
 async function* renderContacts(

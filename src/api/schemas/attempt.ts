@@ -15,6 +15,10 @@ export const attempt = z
       .enum(DISPOSITIONS)
       .nullable()
       .meta({ description: 'What it ended as; null while it is open' }),
+    cause: z
+      .string()
+      .nullable()
+      .meta({ description: 'Why nobody could be reached, where the trunk is to blame; for a person' }),
     claimed_at: time,
     answered_at: time.nullable(),
     ended_at: time.nullable(),

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { lstat } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { CampanileError, messageOf } from '../errors.js';
+import { CampanileError, messageOf } from './errors.js';
 
 // Asterisk's console socket as `asterisk -rx` speaks it (main/asterisk.c, ast_remotecontrol, 1.8 to 22): Asterisk says
 // `host/pid/version` LF; we send `cli quit after <command>` NUL; it answers with text, lines of verbose output among it
