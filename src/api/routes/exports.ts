@@ -23,7 +23,6 @@ const ATTEMPT_COLUMNS = {
   ordinal: 'ordinal',
   state: 'state',
   disposition: 'disposition',
-  cause: 'cause',
   claimed_at: 'claimed_at',
   answered_at: 'answered_at',
   ended_at: 'ended_at',
@@ -34,6 +33,7 @@ const ATTEMPT_COLUMNS = {
   sip_status: 'sip_status',
   hangup_cause: 'hangup_cause',
   hung_up_by: 'hung_up_by',
+  cause: 'cause',
 } as const satisfies Record<string, keyof ReturnType<typeof showAttempt>>;
 
 const CONTACT_COLUMNS = {
