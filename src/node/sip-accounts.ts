@@ -9,9 +9,9 @@ import {
 import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { PasswordSeal } from '../seal.js';
+import { parseRegistrations, parseTransports } from '../trunks/console-tables.js';
 import { hasAccounts, markerOf, renderAccount, renderFile } from '../trunks/pjsip.js';
 import { readPjsipFile, writePjsipFile } from '../trunks/pjsip-file.js';
-import { parseRegistrations } from '../trunks/registrations.js';
 
 export interface SipAccountsOptions {
   pool: Pool;
@@ -57,8 +57,10 @@ export function createSipAccounts(options: SipAccountsOptions): SipAccounts {
     let failure: string | null = null;
     try {
       if (await replaceFile(content)) unloaded = true;
-      if (written.some(({ text }) => text !== null) || unloaded) await load(content);
+      const some = written.some(({ text }) => text !== null);
+      if (some || unloaded) await load(content);
       unloaded = false;
+      if (some) await checkTransports(written);
     } catch (error) {
       failure = messageOf(error);
       // Once, and again only when it changes: this runs every few seconds.
@@ -94,6 +96,16 @@ export function createSipAccounts(options: SipAccountsOptions): SipAccounts {
       'pjsip_not_loaded',
       `Asterisk does not take in ${options.file} (it said: ${answer.trim()}): its pjsip.conf needs the line #tryinclude "${options.file}"`,
     );
+  }
+
+  /** Without a transport of its protocol Asterisk takes the account in all the same, and fails every call. */
+  async function checkTransports(written: readonly Written[]): Promise<void> {
+    const there = parseTransports(await options.ask('pjsip list transports'));
+    for (const one of written) {
+      const { transport } = one.account;
+      if (one.text !== null && !there.has(transport))
+        one.problem = `the PBX has no transport of protocol ${transport}`;
+    }
   }
 
   async function askRegistrations(written: readonly Written[], states: AccountState[]): Promise<void> {
@@ -160,7 +172,7 @@ function write(account: SealedAccount, passwords: PasswordSeal): Written {
 
 function stateOf({ account, text, problem }: Written, failed: boolean): AccountState {
   const { tenant_id, id, revision, register } = account;
-  const loaded = text !== null && !failed;
+  const loaded = text !== null && problem === null && !failed;
   return {
     tenant_id,
     id,

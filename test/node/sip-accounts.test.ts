@@ -26,6 +26,8 @@ const account: SipAccount = {
   from_domain: null,
 };
 
+const UDP = 'Transport:  loopback                  udp      0      0  127.0.0.1:25060';
+
 let database: TestDatabase;
 let directory: string;
 let file: string;
@@ -39,6 +41,7 @@ let errors: Record<string, unknown>[];
 let loaded: string;
 let includes: boolean;
 let silent: boolean;
+let transports: string;
 
 async function ask(command: string): Promise<string> {
   asked.push(command.replaceAll(tenant.trunkId, 'ID').replace(/[0-9a-f]{16}$/, 'HASH'));
@@ -50,6 +53,7 @@ async function ask(command: string): Promise<string> {
   const marker = /^pjsip show aor (.*)/.exec(command)?.[1];
   if (marker)
     return loaded.includes(`[${marker}]`) ? `\n Aor: ${marker}\n` : `Unable to find object ${marker}.\n`;
+  if (command === 'pjsip list transports') return `\n${transports}\nObjects found: 1\n`;
   return ` campanile-${tenant.trunkId}/sip:sip.  campanile-${tenant.trunkId}  Registered  (exp. 1s)\n`;
 }
 
@@ -75,6 +79,7 @@ beforeEach(async () => {
   loaded = '';
   includes = true;
   silent = false;
+  transports = UDP;
   accounts = createSipAccounts({
     pool: database.pool,
     node: 'a',
@@ -105,14 +110,15 @@ const MARKER = 'pjsip show aor campanile-accounts-HASH';
 it('writes the file, has Asterisk take it in once, and says what became of it', async () => {
   await add();
   await accounts.sync();
-  expect(asked).toEqual([MARKER, 'module reload res_pjsip.so', MARKER, 'pjsip show registrations']);
+  const reload = 'module reload res_pjsip.so';
+  expect(asked).toEqual([MARKER, reload, MARKER, 'pjsip list transports', 'pjsip show registrations']);
   expect(await readFile(file, 'utf8')).toContain('password=sesame\n');
   expect(await state()).toMatchObject({ node: 'a', loaded: true, state: 'registered', problem: null });
   expect(woken).toBe(1);
   asked = [];
   await utimes(file, 1, 1);
   await accounts.sync();
-  expect(asked).toEqual([MARKER, 'pjsip show registrations']);
+  expect(asked).toEqual([MARKER, 'pjsip list transports', 'pjsip show registrations']);
   expect((await stat(file)).mtimeMs).toBe(1000);
   expect(woken).toBe(1);
 });
@@ -121,6 +127,16 @@ it('leaves an Asterisk alone that has no account to take in', async () => {
   await accounts.sync();
   expect(asked).toEqual([]);
   expect(await readFile(file, 'utf8')).toContain('[campanile-accounts-');
+});
+
+it('says that the PBX has no transport of its protocol, until it has one', async () => {
+  transports = UDP.replace('udp', 'tcp');
+  await add();
+  await accounts.sync();
+  expect(await state()).toMatchObject({ loaded: false, problem: 'the PBX has no transport of protocol udp' });
+  transports = UDP;
+  await accounts.sync();
+  expect(await state()).toMatchObject({ loaded: true, problem: null });
 });
 
 it('registers at once with a changed account', async () => {

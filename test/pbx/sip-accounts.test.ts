@@ -216,6 +216,16 @@ describeOnAsterisk('trunks with SIP accounts at a carrier that demands credentia
     expect(await line.asterisk.cli('pjsip list endpoints')).not.toContain('evil');
   });
 
+  it('wait, and say why, where the PBX has no transport of their protocol', async () => {
+    const who = await customer();
+    const tenant = await withTrunk(who, ACCOUNTS[1]!, { transport: 'tls', srtp: true });
+    const problem = () => registrationOf(who, tenant).then((r) => r?.problem);
+    expect(await until(problem, { timeoutMs: 20_000 })).toBe('the PBX has no transport of protocol tls');
+    const shown = await line.asterisk.cli(`pjsip show aor ${accountName(tenant.trunkId)}`);
+    expect(shown).toMatch(/contact +: sip:127\.0\.0\.1:\d+;transport=tls/);
+    await expectOnlyOurLines();
+  });
+
   it('take no calls in, not even from the carrier that they are registered at', async () => {
     const who = await customer();
     const tenant = await withTrunk(who, ACCOUNTS[1]!);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseRegistrations } from '../../src/trunks/registrations.js';
+import { parseRegistrations, parseTransports } from '../../src/trunks/console-tables.js';
 
 const name = (last: string) => `campanile-01900000-0000-7000-8000-00000000000${last}`;
 
@@ -32,4 +32,20 @@ it('reads the table of pjsip show registrations', () => {
 
 it('finds none where there are none', () => {
   expect(parseRegistrations('\nNo objects found.\n\n').size).toBe(0);
+});
+
+// As Asterisk 22.10 and 16.28 print it.
+const TRANSPORTS = `
+Transport:  <TransportId........>  <Type>  <cos>  <tos>  <BindAddress..................>
+==========================================================================================
+
+Transport:  loopback                  udp      0      0  127.0.0.1:25060
+Transport:  secure                    tls      0      0  0.0.0.0:5061
+
+Objects found: 2
+
+`;
+
+it('reads the protocols of pjsip list transports', () => {
+  expect([...parseTransports(TRANSPORTS)]).toEqual(['udp', 'tls']);
 });

@@ -21,3 +21,13 @@ export function parseRegistrations(text: string): Map<string, RegistrationState>
   }
   return states;
 }
+
+/**
+ * Reads the protocols in what `pjsip list transports` prints (Asterisk 16 and 22). A line is
+ *
+ *     Transport:  <name>  <protocol>  <cos>  <tos>  <address>
+ */
+export function parseTransports(text: string): Set<string> {
+  const lines = text.matchAll(/^Transport:\s+\S+\s+([a-z]+)\s+\d/gm);
+  return new Set([...lines].map((match) => match[1]!));
+}
