@@ -167,10 +167,8 @@ async function checkReferences(
   tenantId: string,
   named: { trunk_id?: string; message_id?: string; caller_id?: string | null },
 ): Promise<void> {
-  const [trunk, message] = await Promise.all([
-    named.trunk_id === undefined || findTrunkById(db, tenantId, named.trunk_id),
-    named.message_id === undefined || findMessageById(db, tenantId, named.message_id),
-  ]);
+  const trunk = named.trunk_id === undefined || (await findTrunkById(db, tenantId, named.trunk_id));
+  const message = named.message_id === undefined || (await findMessageById(db, tenantId, named.message_id));
   const errors = [
     ...(trunk ? [] : [{ field: '/trunk_id', message: 'is no trunk' }]),
     ...(message ? [] : [{ field: '/message_id', message: 'is no message' }]),
