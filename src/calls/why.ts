@@ -24,6 +24,8 @@ export interface CampaignFacts {
   callsPerSecond: number | null;
   /** Nodes that are alive, their ports and what is in use of them, and when the last one was seen (null: never). */
   nodes: PortsInUse & { alive: number; seenAt: Date | null };
+  /** What keeps the trunk from being dialled through, for a person; null when nothing does. */
+  trunkProblem: string | null;
 }
 
 /** One reason: a stable code for programs and a sentence for people. */
@@ -51,7 +53,9 @@ export function whyNotDialling(facts: CampaignFacts): Reason[] {
     const text = 'no contact waits for a call: the calls that are up are its last';
     return [{ code: 'nobody_waits', text }];
   }
-  return [...whyNobodyDials(facts), ...whyNobodyIsDue(facts, waiting), ...whyNotFaster(facts)];
+  const { trunkProblem } = facts;
+  const trunk = trunkProblem === null ? [] : [{ code: 'trunk_not_ready', text: trunkProblem }];
+  return [...whyNobodyDials(facts), ...trunk, ...whyNobodyIsDue(facts, waiting), ...whyNotFaster(facts)];
 }
 
 function whyNotRunning({ status, startAt, endAt, now }: CampaignFacts): Reason | null {

@@ -21,6 +21,11 @@ export interface OwnFacts {
   calls_per_second: number | null;
   retries_later: number;
   next_retry_at: Date | null;
+  /** Whether some node's PBX has the trunk's SIP account as it is now; true for a trunk that is none. */
+  account_ready: boolean;
+  account_problem: string | null;
+  /** Whether the trunk's SIP account may show the campaign's caller id. */
+  caller_id_allowed: boolean;
 }
 
 /** What the whole installation tells, without a word of other tenants but how much of it is in use. */
@@ -41,11 +46,17 @@ export async function findOwnFacts(db: Db, tenantId: string, campaignId: string)
         o.campaign AS campaign_in_use, t.ports AS tenant_ports, o.tenant AS tenant_in_use,
         tr.ports AS trunk_ports, o.trunk AS trunk_in_use,
         least(p.calls_per_second, t.calls_per_second, tr.calls_per_second) AS calls_per_second,
-        r.later AS retries_later, r.next AS next_retry_at
+        r.later AS retries_later, r.next AS next_retry_at,
+        s.id IS NULL OR coalesce(sn.ready, false) AS account_ready, sn.problem AS account_problem,
+        s.id IS NULL OR p.caller_id IS NULL OR s.caller_ids = '{}' OR p.caller_id = ANY(s.caller_ids) AS caller_id_allowed
       FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
       JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
       JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
+      LEFT JOIN sip_accounts s ON s.tenant_id = tr.tenant_id AND s.id = tr.id
+      LEFT JOIN LATERAL (
+        SELECT bool_or(n.revision = s.revision) AS ready, max(n.problem) AS problem FROM sip_account_nodes n
+        WHERE n.tenant_id = s.tenant_id AND n.id = s.id) AS sn ON true
       CROSS JOIN LATERAL (
         SELECT count(*)::integer AS tenant,
           (count(*) FILTER (WHERE a.campaign_id = p.id))::integer AS campaign,

@@ -65,6 +65,36 @@ describe('why', () => {
     });
   });
 
+  it('tells of a SIP account that no node has, and of a caller id that it may not show', async () => {
+    await startNode();
+    const sip = { host: 'sip.example.com', transport: 'udp', user: 'a', password: 'secret', register: false };
+    const trunk = await api.send('POST', '/v1/trunks', {
+      token: tenant.token,
+      body: { name: 'ours', ports: 5, sip: { ...sip, caller_ids: ['+14155550123'], codecs: ['ulaw'] } },
+    });
+    await addContacts(api, tenant, id, numbers(1));
+    await start();
+    expect((await change({ trunk_id: trunk.json.id, caller_id: '+14155550123' })).status).toBe(200);
+    const reason = async () => (await get('why')).reasons;
+    expect(await reason()).toEqual([
+      { code: 'trunk_not_ready', text: expect.stringContaining('no node has taken') },
+    ]);
+    const { pool } = api.db;
+    const tell = (revision: number | null, problem: string | null) =>
+      pool.query(
+        `INSERT INTO sip_account_nodes (tenant_id, id, node, revision, problem, checked_at)
+          VALUES ($1, $2, 'node', $3, $4, now())
+          ON CONFLICT (tenant_id, id, node) DO UPDATE SET revision = $3, problem = $4`,
+        [tenant.id, trunk.json.id, revision, problem],
+      );
+    await tell(null, 'the PBX has no transport for udp');
+    expect(await reason()).toEqual([{ code: 'trunk_not_ready', text: 'the PBX has no transport for udp' }]);
+    await tell(1, null);
+    expect(await reason()).toEqual([]);
+    await pool.query("UPDATE sip_accounts SET caller_ids = '{+14155550199}' WHERE id = $1", [trunk.json.id]);
+    expect((await reason())[0].text).toContain('none of those that the trunk may show');
+  });
+
   it('tells of windows and retries', async () => {
     await startNode();
     await addContacts(api, tenant, id, ['+12125550486', '+881612345678', '+493012345678']);

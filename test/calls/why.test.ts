@@ -24,6 +24,7 @@ const running: CampaignFacts = {
   },
   callsPerSecond: null,
   nodes: { ports: 100, inUse: 3, alive: 1, seenAt: now },
+  trunkProblem: null,
 };
 const why = (changes: Partial<CampaignFacts>) => whyNotDialling({ ...running, ...changes });
 
@@ -86,6 +87,7 @@ describe('why a campaign does not dial', () => {
       'the trunk has no ports: the limit is 0',
     ],
     [{ nodes: { ...running.nodes, inUse: 100 } }, 'node_ports', 'all 100 ports of the node are in use'],
+    [{ trunkProblem: 'no transport for tls' }, 'trunk_not_ready', 'no transport for tls'],
     [{ callsPerSecond: 2.5 }, 'calls_per_second', 'no more than 2.5 calls a second are allowed'],
   ] as [Partial<CampaignFacts>, string, string][])('%j is %s', (changes, code, text) => {
     expect(why(changes)).toEqual([{ code, text }]);

@@ -40,6 +40,7 @@ export const getWhy = route({
       },
       callsPerSecond: least(own.calls_per_second, common.callsPerSecond),
       nodes: common.nodes,
+      trunkProblem: trunkProblemOf(own),
     });
     return { dialling: own.campaign_in_use > 0, reasons };
   },
@@ -97,6 +98,13 @@ async function findFacts(
       groups: groups.map((g) => ({ ...g, zones: g.zones === '' ? [] : g.zones.split(' ') })),
     };
   });
+}
+
+function trunkProblemOf(own: OwnFacts): string | null {
+  if (!own.caller_id_allowed)
+    return "the campaign's caller id is none of those that the trunk may show: change either";
+  if (own.account_ready) return null;
+  return own.account_problem ?? "no node has taken the trunk's SIP account in yet";
 }
 
 /** Groups by whether the window ever opens for them. */
