@@ -2,6 +2,7 @@ import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { asTenant } from '../db/pool.js';
 import { CampanileError } from '../errors.js';
+import { writeAudit } from './audit.js';
 import type { Authenticate } from './authenticate.js';
 import { parseJson, readBody } from './body.js';
 import { check, pointer } from './check.js';
@@ -14,6 +15,10 @@ export function mount(router: Router, route: Route, services: Services, authenti
   router[route.method](route.path.replace(/\{(\w+)\}/g, ':$1'), async (ctx) => {
     const call = await callOf(ctx, ctx.params, route, services, authenticate);
     const answer = await route.handle(call);
+    if (route.method !== 'get') {
+      const tenantId = call.tenant?.id ?? null;
+      await writeAudit(services.pool, services.log, { ...call, route, tenantId, answer });
+    }
     if (route.status === 204) ctx.status = 204;
     if (answer === undefined) return;
     ctx.status = route.status;

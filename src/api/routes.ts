@@ -1,6 +1,7 @@
 import type { Route } from './route.js';
 import { createApiKey, deleteApiKey, getApiKey, getApiKeys } from './routes/api-keys.js';
 import { listCampaignAttempts } from './routes/attempts.js';
+import { getAudit, getInstallationAudit } from './routes/audit.js';
 import { getPreview, getWhy } from './routes/campaign-outlook.js';
 import {
   archiveCampaign,
@@ -93,6 +94,8 @@ export const routes: readonly Route[] = [
   exportAttempts,
   getCampaignReport,
   getReport,
+  getAudit,
+  getInstallationAudit,
   getHealth,
   getOpenApi(() => routes),
   getDocsPage,

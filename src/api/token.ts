@@ -5,11 +5,11 @@ import { CampanileError } from '../errors.js';
 
 /**
  * Who asks: an admin, who may act for one tenant at a time, a tenant, or a viewer of a tenant, who may only read. With `keyId` he
- * came by an API key, and else by a token.
+ * came by an API key, and else by a token. `subject` is the token's `sub`.
  */
 export type Principal =
-  | { role: 'admin'; tenantId: string | null; keyId?: undefined }
-  | { role: 'tenant' | 'viewer'; tenantId: string; keyId?: string };
+  | { role: 'admin'; tenantId: string | null; keyId?: undefined; subject?: string }
+  | { role: 'tenant' | 'viewer'; tenantId: string; keyId?: string; subject?: string };
 
 /** `iss` and `aud` of our own tokens. */
 const ISSUER = 'campanile';
@@ -17,9 +17,20 @@ const AUDIENCE = 'campanile';
 const ALGORITHM = 'HS256';
 const MIN_SECRET_BYTES = 32; // RFC 7518 section 3.2: a key of the hash's size or larger
 
+const subject = z.string().max(255).optional();
 const claims = z.discriminatedUnion('role', [
-  z.object({ role: z.literal('admin'), tenant_id: z.uuid().toLowerCase().optional(), exp: z.number() }),
-  z.object({ role: z.enum(['tenant', 'viewer']), tenant_id: z.uuid().toLowerCase(), exp: z.number() }),
+  z.object({
+    role: z.literal('admin'),
+    tenant_id: z.uuid().toLowerCase().optional(),
+    exp: z.number(),
+    sub: subject,
+  }),
+  z.object({
+    role: z.enum(['tenant', 'viewer']),
+    tenant_id: z.uuid().toLowerCase(),
+    exp: z.number(),
+    sub: subject,
+  }),
 ]);
 
 /** The key that tokens are signed with. Throws a CampanileError (`secret_too_short`) below 32 bytes. */
@@ -39,7 +50,7 @@ export function secretKeyOf(secret: Uint8Array): KeyObject {
  */
 export function issueToken(
   secret: Uint8Array,
-  grant: { tenantId: string; viewer?: boolean } | { admin: true },
+  grant: ({ tenantId: string; viewer?: boolean } | { admin: true }) & { subject?: string },
   ttlSeconds: number,
 ): string {
   if ('tenantId' in grant && !z.uuid().safeParse(grant.tenantId).success) {
@@ -57,6 +68,7 @@ export function issueToken(
     issuer: ISSUER,
     audience: AUDIENCE,
     expiresIn: Math.ceil(ttlSeconds),
+    ...(grant.subject === undefined ? {} : { subject: grant.subject }),
   });
 }
 
@@ -71,8 +83,11 @@ type Expected = Pick<jwt.VerifyOptions, 'clockTolerance'> &
 
 /** Reads a token of the issuer whose key this is. Throws a CampanileError (`token_invalid`, 401) unless it is good. */
 export function verifyWith(key: KeyObject, token: string, expected: Expected): Principal {
-  const { role, tenant_id } = claimsOf(key, token, expected);
-  return role === 'admin' ? { role, tenantId: tenant_id ?? null } : { role, tenantId: tenant_id };
+  const { role, tenant_id, sub } = claimsOf(key, token, expected);
+  const who = sub === undefined ? {} : { subject: sub };
+  return role === 'admin'
+    ? { role, tenantId: tenant_id ?? null, ...who }
+    : { role, tenantId: tenant_id, ...who };
 }
 
 function claimsOf(key: KeyObject, token: string, expected: Expected): z.output<typeof claims> {

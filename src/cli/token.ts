@@ -4,12 +4,12 @@ import { parseDuration } from '../calls/duration.js';
 import { loadConfig, loadSecret } from '../config.js';
 import { CampanileError } from '../errors.js';
 
-const HELP = `usage: campanile token --tenant ID [--viewer] [--ttl 1d]
-       campanile token --admin [--ttl 1d]
+const HELP = `usage: campanile token --tenant ID [--viewer] [--subject NAME] [--ttl 1d]
+       campanile token --admin [--subject NAME] [--ttl 1d]
 
 Prints a token for the API: send it as "Authorization: Bearer TOKEN". With --viewer it sees what the tenant sees and
-may change nothing. It is signed with the secret of this
-installation (CAMPANILE_SECRET, or the file that the server made in CAMPANILE_DATA).
+may change nothing. --subject says who uses it: the audit log has the name. It is signed with the secret of
+this installation (CAMPANILE_SECRET, or the file that the server made in CAMPANILE_DATA).
 `;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -22,6 +22,7 @@ export async function token(args: string[]): Promise<number> {
       tenant: { type: 'string' },
       viewer: { type: 'boolean', default: false },
       admin: { type: 'boolean' },
+      subject: { type: 'string' },
       ttl: { type: 'string', default: '1d' },
       help: { type: 'boolean' },
     },
@@ -48,6 +49,7 @@ export async function token(args: string[]): Promise<number> {
     values.tenant === undefined
       ? ({ admin: true } as const)
       : { tenantId: values.tenant, viewer: values.viewer };
-  process.stdout.write(`${issueToken(secret, who, ttl)}\n`);
+  const subject = values.subject === undefined ? {} : { subject: values.subject };
+  process.stdout.write(`${issueToken(secret, { ...who, ...subject }, ttl)}\n`);
   return 0;
 }
