@@ -16,7 +16,7 @@ import { createShutdown } from '../src/shutdown.js';
 
 /** A child process that a benchmark measures or measures against. */
 export interface Child {
-  pid: number;
+  readonly pid: number;
   /** SIGTERM, and resolves when it has gone. */
   stop(): Promise<void>;
 }

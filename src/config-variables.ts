@@ -175,6 +175,13 @@ export const variables = z.object({
   CAMPANILE_TRUST_PROXY: variable('how many proxies stand before the API, 0 to 10', '1', integer(0, 10)),
   CAMPANILE_STOP_GRACE: variable('a duration', '10s', parseDuration),
   CAMPANILE_KEEP_FILES: variable('a duration', '7d', parseDuration),
+  // Read by `campanile import` (src/cli/import.ts); known here so that a shell that has them can run every command.
+  CAMPANILE_URL: variable(
+    'the http:// or https:// address of an API',
+    'http://127.0.0.1:8088',
+    text(/^https?:\/\//),
+  ),
+  CAMPANILE_TOKEN: variable('a token', 'what "campanile token" prints', text(/^[\w.~+/=-]+$/), true),
   CAMPANILE_LOG_LEVEL: variable(`one of ${logLevels.join(' ')}`, 'info', (value) =>
     logLevels.includes(value) ? value : undefined,
   ),

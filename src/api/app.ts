@@ -63,6 +63,7 @@ function answer(log: Logger, isStopping: () => boolean) {
 
 function sendProblem(ctx: Context, problem: Problem): void {
   ctx.status = problem.status;
+  if (problem.status === 408) ctx.set('Connection', 'close');
   if (problem.status === 401) ctx.set('WWW-Authenticate', challenge(problem));
   ctx.body = JSON.stringify(problem);
   ctx.type = 'application/problem+json';

@@ -10,6 +10,13 @@ export async function readBody(
   types: readonly string[],
   limit: number,
 ): Promise<{ type: string; bytes: Buffer }> {
+  const type = checkType(ctx, types);
+  if ((ctx.request.length ?? 0) > limit) throw tooLarge(limit);
+  return { type, bytes: await collect(ctx, limit) };
+}
+
+/** The content type of a request, of `types`. Throws a CampanileError (415) for another type, charset or encoding. */
+export function checkType(ctx: Context, types: readonly string[]): string {
   const type = ctx.request.type.toLowerCase();
   if (!types.includes(type)) {
     const given = type === '' ? 'there is no content type' : `the content type is ${type}`;
@@ -21,8 +28,7 @@ export async function readBody(
   const encoding = ctx.get('Content-Encoding');
   if (encoding !== '' && encoding !== 'identity')
     throw unsupported(`the body is ${encoding}: send it as it is`);
-  if ((ctx.request.length ?? 0) > limit) throw tooLarge(limit);
-  return { type, bytes: await collect(ctx, limit) };
+  return type;
 }
 
 /** Reads JSON. Throws a CampanileError (`json_invalid`, 400) when it is none. */

@@ -3,7 +3,7 @@ import { readNumber } from '../calls/number.js';
 import type { NewContact } from '../db/contacts.js';
 import { CampanileError } from '../errors.js';
 import { check, escapeKey } from './check.js';
-import { type ContactRow, WrongLength } from './contact-rows.js';
+import { type ContactRow, Unreadable } from './contact-rows.js';
 import { type FieldError, FieldsInvalid } from './problem.js';
 import { newContact } from './schemas/contact.js';
 
@@ -54,13 +54,14 @@ export async function checkContacts(
   return { unique: [...unique.values()], rows };
 }
 
-function checkRow(
+/** What is wrong with a row, or the contact that it makes. The number is in E.164 then. */
+export function checkRow(
   { pointer, line, value }: ContactRow,
   region: string | null,
   errors: FieldError[],
 ): Omit<NewContact, 'id'> | undefined {
   const where = line === null ? '' : `line ${line}: `;
-  if (value instanceof WrongLength) {
+  if (value instanceof Unreadable) {
     errors.push({ field: pointer, message: where + value.message });
     return undefined;
   }
@@ -69,13 +70,22 @@ function checkRow(
   errors.push(...wrong.map(({ field, message }) => ({ field, message: where + message })));
   if (!contact) return undefined;
   const read = readNumber(contact.number, region);
-  if (read) return { number: read.number, fields: contact.fields, zones: [...read.zones].sort().join(' ') };
+  if (read) {
+    const zones = contact.time_zone === null ? [...read.zones].sort() : [contact.time_zone];
+    return { ...contact, number: read.number, zones: zones.join(' ') };
+  }
   errors.push({ field: `${pointer}/number`, message: where + whyNot(contact.number, region) });
   return undefined;
 }
 
+// 4.93012E+11, or 4,93012E+11 where the comma is the decimal point.
+const SCIENTIFIC = /^\s*\d+([.,]\d+)?E\+?\d+\s*$/i;
+
 function whyNot(number: string, region: string | null): string {
   const shown = JSON.stringify(number.slice(0, 64));
+  if (SCIENTIFIC.test(number)) {
+    return `${shown} is not a phone number any more: a spreadsheet has rounded it and its last digits are lost; format the column as text before the numbers go in`;
+  }
   if (region === null && !number.trim().startsWith('+')) {
     return `${shown} has no country code, and the tenant has no default_region to read it in`;
   }

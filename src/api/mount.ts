@@ -4,7 +4,7 @@ import { asTenant } from '../db/pool.js';
 import { CampanileError } from '../errors.js';
 import { writeAudit } from './audit.js';
 import type { Authenticate } from './authenticate.js';
-import { parseJson, readBody } from './body.js';
+import { checkType, parseJson, readBody } from './body.js';
 import { check, pointer } from './check.js';
 import { authorize, findCountedTenant, findTenantOf } from './guard.js';
 import { type FieldError, FieldsInvalid } from './problem.js';
@@ -23,7 +23,8 @@ export function mount(router: Router, route: Route, services: Services, authenti
     if (answer === undefined) return;
     ctx.status = route.status;
     ctx.body = answer;
-    if (route.status === 201 && hasId(answer)) ctx.set('Location', `${ctx.path}/${answer.id}`);
+    if (route.status === 201 && hasId(answer) && !ctx.response.get('Location'))
+      ctx.set('Location', `${ctx.path}/${answer.id}`);
   });
 }
 
@@ -51,6 +52,7 @@ async function callOf(
 
   const content = contentTypes(route);
   const upload = content && (await readBody(ctx, content, bodyLimit(route)));
+  const stream = route.stream && { type: checkType(ctx, Object.keys(route.stream)), body: ctx.req };
   const body = route.body && upload ? check(route.body, parseJson(upload.bytes), errors, pointer) : undefined;
   if (errors.length > 0) throw new FieldsInvalid(errors);
   // Present as the route's access and schemas say: route() holds handlers to that.
@@ -59,7 +61,7 @@ async function callOf(
     tenant &&
     (principal?.role === 'admin' && route.access === 'tenant_or_admin' ? pool : asTenant(pool, tenant.id));
   const database = route.access === 'tenant' || route.access === 'tenant_or_admin' ? { db: own } : { pool };
-  const call = { ...others, ...database, ctx, principal, tenant, id, query, body, upload };
+  const call = { ...others, ...database, ctx, principal, tenant, id, query, body, upload, stream };
   return call as Parameters<Route['handle']>[0];
 }
 

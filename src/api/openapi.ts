@@ -37,7 +37,8 @@ export function openApiDocument(routes: readonly Route[]) {
 
 function pathOf(route: Route): Parameters<OpenAPIRegistry['registerPath']>[0] {
   const [, parameter] = /\{(\w+)\}/.exec(route.path) ?? [];
-  const content = route.upload?.content ?? (route.body ? { 'application/json': route.body } : undefined);
+  const content =
+    route.upload?.content ?? route.stream ?? (route.body ? { 'application/json': route.body } : undefined);
   return {
     method: route.method,
     path: route.path,
@@ -61,9 +62,11 @@ function pathOf(route: Route): Parameters<OpenAPIRegistry['registerPath']>[0] {
 /** The statuses of the problems that a route may answer with. */
 function problemsOf(route: Route): number[] {
   const guarded = route.access !== 'public';
-  const takesBody = route.body !== null || route.upload !== null;
+  const isLimited = route.body !== null || route.upload !== null;
+  const takesBody = isLimited || route.stream !== null;
   const statuses = [
-    ...(takesBody ? [400, 413, 415] : []),
+    ...(takesBody ? [400, 415] : []),
+    ...(isLimited ? [413] : []),
     ...(guarded ? [401, 403, 429, 503] : []),
     ...(route.path.includes('{id}') ? [404] : []),
     ...(takesBody || isTenantRoute(route) || Object.keys(route.query.shape).length > 0 ? [422] : []),
@@ -77,6 +80,7 @@ const MEANINGS: Record<number, string> = {
   401: 'There is no token, or it is not good',
   403: 'The token does not allow this',
   404: 'There is nothing with this id',
+  408: 'Nothing came for too long',
   409: 'The state of things does not allow this',
   413: 'The body is too large',
   415: 'The content type is not one of those',
@@ -102,8 +106,10 @@ function answerOf({ answer }: Route) {
 
 function tagOf(path: string): string {
   return (
-    /^\/v1\/([\w-]+)(?:\/\{id\}\/(contacts|attempts|report))?/.exec(path)?.slice(1).findLast(Boolean) ??
-    'installation'
+    /^\/v1\/([\w-]+)(?:\/\{id\}\/(contacts|imports|attempts|report))?/
+      .exec(path)
+      ?.slice(1)
+      .findLast(Boolean) ?? 'installation'
   );
 }
 

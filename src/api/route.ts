@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import type { InstallationFacts } from '../db/campaign-facts.js';
@@ -5,6 +6,7 @@ import type { Pool, TenantDatabase } from '../db/pool.js';
 import type { Tenant } from '../db/tenants.js';
 import type { Logger } from '../log.js';
 import type { PasswordSeal } from '../seal.js';
+import type { Imports } from './imports/imports.js';
 import type { RateLimits } from './rate-limits.js';
 import { uuid } from './schemas/common.js';
 import type { Principal } from './token.js';
@@ -23,6 +25,7 @@ export interface Services {
   /** What exports read over: each holds a connection for as long as its reader takes. */
   exportPool: Pool;
   log: Logger;
+  imports: Imports;
   limits: RateLimits;
   /** What a tenant may learn of the whole installation: see there. */
   installation(pbxTrunk: string): Promise<InstallationFacts>;
@@ -51,6 +54,7 @@ export type Call<A extends Access, Q extends z.ZodObject, B extends z.ZodType> =
   query: z.output<Q>;
   body: z.output<B>;
   upload: { type: string; bytes: Buffer };
+  stream: { type: string; body: IncomingMessage };
 } & (A extends 'public' ? unknown : { principal: Principal }) &
   (A extends 'tenant' | 'tenant_or_admin' | 'admin_for_tenant' ? { tenant: Tenant } : unknown) &
   // What a tenant may ask for sees that tenant's rows only.
@@ -85,6 +89,8 @@ interface Spec<A extends Access, Q extends z.ZodObject, B extends z.ZodType, S e
   query?: Q;
   body?: B;
   upload?: Upload;
+  /** A body of any length that the route reads as it comes: the content types it takes. */
+  stream?: Content;
   status?: 200 | 201 | 204;
   /** JSON, or one or several media types, of which the route writes one to `ctx` itself; or null for none, which is a 204. */
   answer: S | string | Content | null;
@@ -105,6 +111,7 @@ export interface Route {
   readonly query: z.ZodObject;
   readonly body: z.ZodType | null;
   readonly upload: Upload | null;
+  readonly stream: Content | null;
   readonly status: 200 | 201 | 204;
   readonly answer: z.ZodType | string | Content | null;
   readonly problems: readonly number[];
@@ -145,6 +152,7 @@ export function route<
     query: isTenantRoute(spec) ? query.extend({ tenant_id: tenantParameter }) : query,
     body: spec.body ?? null,
     upload: spec.upload ?? null,
+    stream: spec.stream ?? null,
     status: spec.status ?? 200,
     answer: spec.answer,
     problems: spec.problems ?? [],

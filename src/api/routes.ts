@@ -23,6 +23,7 @@ import { addContacts, listCampaignContacts } from './routes/contacts.js';
 import { getDocsFile, getDocsPage, getOpenApi } from './routes/docs.js';
 import { exportAttempts, exportContacts } from './routes/exports.js';
 import { getHealth } from './routes/health.js';
+import { createImport, getImport, getImports, getRejected } from './routes/imports.js';
 import { createMessage, getAudio, getMessage, getMessages } from './routes/messages.js';
 import { getPbxTrunks, setPbxTrunk } from './routes/pbx-trunks.js';
 import { getCampaignReport, getReport } from './routes/reports.js';
@@ -75,6 +76,10 @@ export const routes: readonly Route[] = [
   addContacts,
   listCampaignContacts,
   exportContacts,
+  createImport,
+  getImports,
+  getImport,
+  getRejected,
   listCampaignAttempts,
   createSuppressionList,
   getSuppressionLists,

@@ -1,4 +1,4 @@
-import { createServer, STATUS_CODES } from 'node:http';
+import { createServer, type Server, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { findInstallationFacts } from '../db/campaign-facts.js';
@@ -8,6 +8,8 @@ import type { Logger } from '../log.js';
 import { createPasswordSeal } from '../seal.js';
 import { createApp } from './app.js';
 import { createAuthenticate } from './authenticate.js';
+import { setDeadline } from './deadline.js';
+import { createImports, type ImportLimits } from './imports/imports.js';
 import { createKeyUse } from './key-use.js';
 import type { OutsideIssuer } from './outside-issuer.js';
 import { problemOf } from './problem.js';
@@ -26,6 +28,11 @@ export interface Api {
 }
 
 const SECOND = 1000;
+/**
+ * How long a request may take to arrive, unless it is a stream: long enough for 10 MiB over a slow line, short enough to be
+ * rid of who sends a byte a second.
+ */
+const REQUEST_MS = 120 * SECOND;
 
 /**
  * Makes the API, behind `trustProxy` (0) proxies. `secret` signs the tokens, of which those of `outsideIssuer` are good too,
@@ -41,27 +48,38 @@ export function createApi(options: {
   log: Logger;
   hasTemplate?: Services['hasTemplate'];
   allowPrivateHosts?: boolean;
+  importLimits?: ImportLimits | undefined;
+  requestMs?: number;
 }): Api {
   let stopping = false;
   const { pool, exportPool = pool, log, hasTemplate, allowPrivateHosts = false } = options;
+  const { requestMs = REQUEST_MS } = options;
   const limits = createRateLimits();
   const keyUse = createKeyUse(pool, log);
   const authenticate = createAuthenticate({ ...options, db: pool, keyUse, limits });
   const installation = (pbxTrunk: string) => findInstallationFacts(pool, pbxTrunk);
   const passwords = createPasswordSeal(options.secret);
-  const common = { pool, exportPool, log, limits, installation, hasTemplate, passwords, allowPrivateHosts };
+  const imports = createImports(pool, log, options.importLimits);
+  const databases = { pool, exportPool, imports, installation };
+  const common = { ...databases, log, limits, hasTemplate, passwords, allowPrivateHosts };
   const app = createApp(common, authenticate, () => stopping, options.trustProxy ?? 0);
+  const answer = app.callback();
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,
       headersTimeout: 10 * SECOND,
-      // Long enough for 10 MiB over a slow line, short enough to be rid of who sends a byte a second.
-      requestTimeout: 120 * SECOND,
+      // REQUEST_MS takes its place: Node's own has no exception.
+      requestTimeout: 0,
       connectionsCheckingInterval: 5 * SECOND,
       // Longer than load balancers keep a connection idle, or they send into one that was just closed.
       keepAliveTimeout: 65 * SECOND,
     },
-    app.callback(),
+    (req, res) => {
+      setDeadline(req, requestMs, () =>
+        refuse(Object.assign(new Error(), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), req.socket),
+      );
+      answer(req, res);
+    },
   );
   server.on('clientError', refuse);
   let stopped: Promise<void> | undefined;
@@ -84,18 +102,25 @@ export function createApi(options: {
 
     stop: (graceMs = 5 * SECOND) => {
       stopping = true;
-      stopped ??= new Promise<void>((resolve) => {
-        if (!server.listening) return resolve();
-        const cutOff = setTimeout(() => server.closeAllConnections(), graceMs);
-        server.close(() => {
-          clearTimeout(cutOff);
-          resolve();
-        });
-        server.closeIdleConnections();
-      }).then(() => keyUse.settled());
+      const late = performance.now() + graceMs;
+      stopped ??= close(server, graceMs)
+        .then(() => imports.stop(Math.max(0, late - performance.now())))
+        .then(() => keyUse.settled());
       return stopped;
     },
   };
+}
+
+function close(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (!server.listening) return resolve();
+    const cutOff = setTimeout(() => server.closeAllConnections(), graceMs);
+    server.close(() => {
+      clearTimeout(cutOff);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
 }
 
 /** Answers what is no HTTP, came too slowly or has too large headers: none of it ever gets to be a request. */

@@ -17,6 +17,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'check this machine, step by step',
     load: async () => (await import('./doctor.js')).doctor,
   },
+  import: {
+    summary: 'upload a list of contacts',
+    load: async () => (await import('./import.js')).importContacts,
+  },
   token: { summary: 'issue a token for the API', load: async () => (await import('./token.js')).token },
 };
 

@@ -9,6 +9,8 @@ export interface NewContact {
   id: string;
   /** E.164. */
   number: string;
+  /** An IANA name; null when it is not known. */
+  time_zone: string | null;
   fields: Record<string, FieldValue>;
   /** The time zones that it may be in: IANA names in their order, with blanks between them; '' when none is known. */
   zones: string;
@@ -49,16 +51,17 @@ export async function insertContacts(
   contacts: readonly NewContact[],
 ): Promise<number> {
   const { rowCount } = await tx.query(
-    `INSERT INTO contacts (tenant_id, id, campaign_id, number, fields, zones)
-      SELECT $1, id, $2, number, fields, zones
-      FROM json_to_recordset($3::json) AS c(id uuid, number text, fields jsonb, zones text)
+    `INSERT INTO contacts (tenant_id, id, campaign_id, number, time_zone, fields, zones)
+      SELECT $1, id, $2, number, time_zone, fields, zones
+      FROM json_to_recordset($3::json)
+        AS c(id uuid, number text, time_zone text, fields jsonb, zones text)
       ON CONFLICT (tenant_id, campaign_id, number) DO NOTHING`,
     [tenantId, campaignId, JSON.stringify(contacts)],
   );
   return rowCount ?? 0;
 }
 
-const COLUMNS = `id, campaign_id, number, fields, state, attempts, created_at, updated_at,
+const COLUMNS = `id, campaign_id, number, time_zone, fields, state, attempts, created_at, updated_at,
   CASE WHEN state IN ('pending', 'retrying') THEN due_at END AS due_at`;
 
 /** A campaign's contacts by number, which its unique index keeps in order; in one state when `state` is not null. */

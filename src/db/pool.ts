@@ -133,6 +133,67 @@ export function asTenant(pool: Pool, tenantId: string): TenantDatabase {
   return own;
 }
 
+/** A connection of its own, as one tenant, outside of any pool. */
+export interface Session extends Db {
+  readonly processId: number;
+  /** Gives the connection something that is more than a statement, such as a COPY. */
+  submit<T extends pg.Submittable>(query: T): T;
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Breaks the connection off, whatever is under way on it. May be called twice. */
+  end(): void;
+}
+
+/**
+ * Connects to the database of `pool`, runs `prepare` as ourselves and is the tenant from then on. A statement may run for
+ * `statementSeconds`.
+ */
+export async function connectAlone(
+  pool: Pool,
+  tenantId: string,
+  options: { name: string; statementSeconds: number; prepare: string },
+): Promise<Session> {
+  if (!UUID.test(tenantId)) throw new TypeError(`${JSON.stringify(tenantId)} is not the id of a tenant`);
+  const client = new pg.Client({
+    ...pool.options,
+    application_name: options.name,
+    statement_timeout: options.statementSeconds * 1000,
+    query_timeout: 0,
+  });
+  // What breaks it fails the statement under way or the next one; nobody else need hear of it.
+  client.on('error', () => {});
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  const run = (begin: string) => client.query(begin);
+  try {
+    await client.connect();
+    await run(options.prepare);
+    await run(`SET ROLE campanile_tenant; SET campanile.tenant_id = '${tenantId}'`);
+  } catch (error) {
+    stream.destroy();
+    throw error;
+  }
+  return {
+    processId: (client as unknown as { processID: number }).processID,
+    query: (statement, values) => client.query(statement, values),
+    submit: (query) => client.query(query),
+    async transaction(work) {
+      await run('BEGIN');
+      try {
+        const result = await work(client as unknown as Tx);
+        const done = await run('COMMIT');
+        if (done.command === 'COMMIT') return result;
+        throw new CampanileError(
+          'transaction_aborted',
+          'cannot commit: a statement of this transaction failed',
+        );
+      } catch (error) {
+        await run('ROLLBACK').catch(() => stream.destroy());
+        throw error;
+      }
+    },
+    end: () => void stream.destroy(),
+  };
+}
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**

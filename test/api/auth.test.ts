@@ -7,6 +7,7 @@ import {
   addContacts,
   createCampaign,
   createEquipped,
+  createImport,
   type Equipped,
   everything,
   forge,
@@ -20,6 +21,7 @@ let api: ApiFixture;
 let owner: Equipped;
 let stranger: Equipped;
 let campaignId: string;
+let importId: string;
 
 beforeAll(async () => {
   api = await startApi({ trustProxy: 1 });
@@ -28,6 +30,7 @@ beforeAll(async () => {
   campaignId = await createCampaign(api, owner);
   await addContacts(api, owner, campaignId, numbers(3));
   await insertAttempt(api, owner, campaignId);
+  importId = await createImport(api, owner, campaignId);
 });
 afterAll(() => api.stop());
 
@@ -52,7 +55,7 @@ describe('every guarded route', () => {
   it.each(badTokens)('answers 401 to %s, and nothing happens', async (_, token) => {
     const before = await everything(api);
     for (const route of guarded) {
-      const { path, sent } = validRequest(route, { campaign: campaignId, owner });
+      const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
       // From different addresses: so many bad tokens from one are refused in another way.
       const headers = { 'X-Forwarded-For': `10.0.0.${routes.indexOf(route)}` };
       const reply = await api.send(route.method, path, { ...sent, token, headers });
@@ -71,7 +74,7 @@ describe('every guarded route', () => {
   it('answers 401 to a token of a tenant that does not exist', async () => {
     const token = issueToken(secret, { tenantId: unknownId }, 60);
     for (const route of ofTenant.filter((r) => r.access === 'tenant')) {
-      const { path, sent } = validRequest(route, { campaign: campaignId, owner });
+      const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
       expect((await api.send(route.method, path, { ...sent, token })).status).toBe(401);
     }
   });
@@ -87,7 +90,7 @@ describe('every guarded route', () => {
 describe('an admin route', () => {
   it.each(named(forAdmins))('answers 403 to a tenant, and nothing happens: $name', async ({ route }) => {
     const before = await everything(api);
-    const { path, sent } = validRequest(route, { campaign: campaignId, owner });
+    const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
     const reply = await api.send(route.method, path, { ...sent, token: owner.token });
     expect(reply.status).toBe(403);
     expect(reply.json.code).toBe('forbidden');
@@ -108,7 +111,7 @@ describe('a viewer', () => {
   const view = () => issueToken(secret, { tenantId: owner.id, viewer: true }, 60);
 
   it.each(named(readable))('reads what the tenant reads: $name', async ({ route }) => {
-    const { path } = validRequest(route, { campaign: campaignId, owner });
+    const { path } = validRequest(route, { campaign: campaignId, owner, import: importId });
     const [viewed, own] = await Promise.all([
       api.send('GET', path, { token: view() }),
       api.send('GET', path, { token: owner.token }),
@@ -123,7 +126,7 @@ describe('a viewer', () => {
     'changes nothing: $name',
     async ({ route }) => {
       const before = await everything(api);
-      const { path, sent } = validRequest(route, { campaign: campaignId, owner });
+      const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
       const reply = await api.send(route.method, path, { ...sent, token: view() });
       expect(reply.status).toBe(403);
       expect(reply.json.code).toBe(forAdmins.includes(route) ? 'forbidden' : 'read_only');
@@ -152,7 +155,7 @@ describe('a tenant route', () => {
   it.each(named(withId))(
     "answers 404 to another tenant's id as to an unknown one: $name",
     async ({ route }) => {
-      const { path, sent } = validRequest(route, { campaign: campaignId, owner });
+      const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
       const unknown = path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, unknownId);
       const noId = path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'one');
       // An admin who acts for the stranger where a tenant may not call at all; tenants are not of a tenant.
@@ -174,7 +177,7 @@ describe('a tenant route', () => {
   );
 
   it.each(named(ofTenant))('wants an admin to name a tenant that exists: $name', async ({ route }) => {
-    const { path, sent } = validRequest(route, { campaign: campaignId, owner });
+    const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
     const join = path.includes('?') ? '&' : '?';
     for (const suffix of ['', `${join}tenant_id=${unknownId}`, `${join}tenant_id=parish`]) {
       const reply = await api.send(route.method, path + suffix, { ...sent, token: adminToken });

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { expect } from 'vitest';
 import { z } from 'zod';
+import type { ImportLimits } from '../../src/api/imports/imports.js';
 import type { OutsideIssuer } from '../../src/api/outside-issuer.js';
 import { problem } from '../../src/api/problem.js';
 import type { Route } from '../../src/api/route.js';
@@ -45,6 +46,7 @@ export interface ApiFixture {
 export async function startApi(
   options: {
     log?: Logger;
+    importLimits?: ImportLimits;
     hasTemplate?: (name: string) => boolean;
     outsideIssuer?: OutsideIssuer;
     trustProxy?: number;

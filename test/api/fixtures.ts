@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { expect, vi } from 'vitest';
 import { issueToken } from '../../src/api/token.js';
 import { newId } from '../../src/ids.js';
 import { renderWav } from '../../src/messages/wav.js';
@@ -86,6 +87,23 @@ export async function createCampaign(
   return created(reply).json.id;
 }
 
+/** An import of a number that is there already and of one that is none; returns its id. */
+export async function createImport(
+  api: ApiFixture,
+  tenant: TenantOnApi,
+  campaignId: string,
+): Promise<string> {
+  const reply = await api.send('POST', `/v1/campaigns/${campaignId}/imports`, {
+    token: tenant.token,
+    body: `number\n${numbers(1)[0]}\nnone\n`,
+    type: 'text/csv',
+  });
+  const { id } = created(reply).json;
+  const state = async () => (await api.send('GET', `/v1/imports/${id}`, { token: tenant.token })).json.state;
+  await vi.waitFor(async () => expect(await state()).toBe('completed'));
+  return id;
+}
+
 export async function addContacts(
   api: ApiFixture,
   tenant: TenantOnApi,
@@ -135,7 +153,13 @@ export async function everything(api: ApiFixture): Promise<string> {
       'contacts',
       'attempts',
     ],
-    ...['suppression_lists', 'suppressed_numbers', 'installation_suppressions'],
+    ...[
+      'suppression_lists',
+      'suppressed_numbers',
+      'installation_suppressions',
+      'imports',
+      'import_rejections',
+    ],
   ];
   const found = await Promise.all(
     tables.map((table) => api.db.pool.query(`SELECT to_jsonb(t) AS row FROM ${table} t ORDER BY t::text`)),

@@ -11,6 +11,7 @@ import {
   addContacts,
   createCampaign,
   createEquipped,
+  createImport,
   type Equipped,
   insertAttempt,
   numbers,
@@ -22,6 +23,7 @@ let api: ApiFixture;
 let owner: Equipped;
 let stranger: Equipped;
 let campaignId: string;
+let importId: string;
 
 const onlyOwners = '+493018888888';
 
@@ -35,6 +37,7 @@ beforeAll(async () => {
   campaignId = await createCampaign(api, owner);
   await addContacts(api, owner, campaignId, numbers(3));
   await insertAttempt(api, owner, campaignId);
+  importId = await createImport(api, owner, campaignId);
   const list = `/v1/suppression-lists/${owner.listId}/numbers`;
   await api.send('POST', list, { token: owner.token, body: [onlyOwners] });
   const own = await createCampaign(api, stranger);
@@ -80,6 +83,7 @@ async function rowsOf(tenantId: string): Promise<string> {
   const tables = [
     ...['trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
     ...['suppression_lists', 'suppressed_numbers', 'api_keys', 'sip_accounts', 'audit_log'],
+    ...['imports', 'import_rejections'],
   ];
   const found = await Promise.all(
     tables.map((table) =>
@@ -101,7 +105,7 @@ describe('with the WHERE clauses taken out of its queries', () => {
       // Its own log has what it sent here before, the ids of others too.
       await api.db.pool.query('DELETE FROM audit_log WHERE tenant_id = $1', [stranger.id]);
       opened = 0;
-      const { path, sent } = validRequest(route, { campaign: campaignId, owner });
+      const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
       const reply = await api.send(route.method, path, { ...sent, token: stranger.token });
       const told = reply.bytes.toString('latin1');
       // What an answer repeats of the request was no secret to who sent it.

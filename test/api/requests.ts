@@ -1,11 +1,11 @@
 import type { Route } from '../../src/api/route.js';
 import type { Sent } from './client.js';
-import { type Equipped, numbers, silence, suppressedNumber } from './fixtures.js';
+import { type Equipped, numbers, silence, suppressedNumber, unknownId } from './fixtures.js';
 
 /** A request that would do what the route is for. */
 export function validRequest(
   route: Route,
-  ids: { campaign: string; owner: Equipped },
+  ids: { campaign: string; owner: Equipped; import?: string },
 ): { path: string; sent: Sent } {
   const noun = /^\/v1\/([\w-]+)/.exec(route.path)?.[1] ?? '';
   const id = {
@@ -15,6 +15,7 @@ export function validRequest(
     campaigns: ids.campaign,
     'suppression-lists': ids.owner.listId,
     'api-keys': ids.owner.keyId,
+    imports: ids.import ?? unknownId,
   }[noun];
   const path = route.path.replace('{id}', id ?? '').replace('{name}', 'carrier1');
   const bodies: Record<string, unknown> = {
@@ -41,6 +42,9 @@ export function validRequest(
   }
   if (route.path === '/v1/report') {
     return { path: `${path}?from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z`, sent: {} };
+  }
+  if (route.path.endsWith('/imports') && route.method === 'post') {
+    return { path, sent: { body: `number\n${numbers(1, 500)[0]}\n`, type: 'text/csv' } };
   }
   return { path, sent: { body: bodies[`${route.method} ${route.path}`] } };
 }

@@ -29,6 +29,7 @@ const contacts = (count: number): NewContact[] =>
     number: `+4930${1_000_000 + i}`,
     fields: {},
     zones: '',
+    time_zone: null,
   }));
 
 async function expectCounters(): Promise<Record<string, number>> {

@@ -1,10 +1,12 @@
 import { z } from 'zod';
-import { type CampaignStatus, CONTACT_STATES } from '../../calls/states.js';
+import { CONTACT_STATES } from '../../calls/states.js';
 import { findCampaignById, lockCampaign, notifyDue } from '../../db/campaigns.js';
 import { insertContacts, listContacts, lockUploads } from '../../db/contacts.js';
+import { isStoring } from '../../db/imports.js';
 import { type Tx, transaction } from '../../db/pool.js';
 import { CampanileError } from '../../errors.js';
 import { newId } from '../../ids.js';
+import { checkOpen } from '../campaign-open.js';
 import { type CheckedContacts, checkContacts } from '../contact-check.js';
 import { readContacts } from '../contact-rows.js';
 import { notFound } from '../problem.js';
@@ -33,6 +35,7 @@ export const addContacts = route({
     const campaign = await findCampaignById(db, tenant.id, id);
     if (!campaign) throw notFound('campaign');
     checkOpen(campaign.status);
+    if (await isStoring(db, tenant.id, id)) throw importStoring();
     return inTurn(async () => {
       const contacts = await checkContacts(readContacts(upload), tenant.default_region);
       return transaction(db, (tx) => store(tx, tenant.id, id, contacts));
@@ -56,12 +59,13 @@ async function store(tx: Tx, tenantId: string, id: string, { unique, rows }: Che
   return { added: inserted, duplicates: rows - inserted };
 }
 
-/** Throws a CampanileError (`campaign_ended`, 409) when a campaign takes no more contacts. */
-function checkOpen(status: CampaignStatus): void {
-  if (status !== 'completed' && status !== 'cancelled') return;
-  throw new CampanileError('campaign_ended', `cannot add contacts to a campaign that is ${status}`, {
-    status: 409,
-  });
+/** Waiting for it would take longer than a statement may, and keep everybody's small uploads waiting behind. */
+function importStoring(): CampanileError {
+  return new CampanileError(
+    'import_storing',
+    'an import into this campaign is being stored: try again when it is completed',
+    { status: 409 },
+  );
 }
 
 export const listCampaignContacts = route({

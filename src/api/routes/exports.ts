@@ -40,6 +40,7 @@ const CONTACT_COLUMNS = {
   contact_id: 'id',
   campaign_id: 'campaign_id',
   number: 'number',
+  time_zone: 'time_zone',
   state: 'state',
   attempts: 'attempts',
   due_at: 'due_at',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CONTACT_STATES } from '../../calls/states.js';
+import { isTimeZone } from '../../calls/time-zone.js';
 import { isStorable, text, time, uuid } from './common.js';
 
 const MAX_FIELDS = 64;
@@ -20,6 +21,12 @@ export const newContact = z
     number: z
       .string()
       .meta({ description: 'E.164, or national in the tenant’s default_region', example: '+14155550123' }),
+    time_zone: z
+      .string()
+      .refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin')
+      .nullable()
+      .default(null)
+      .meta({ description: 'Where the contact is; null when that is not known', example: 'Europe/Berlin' }),
     fields: fields.default({}),
   })
   .meta({ id: 'NewContact' });
@@ -30,7 +37,7 @@ export const newContacts = z
 
 export const contactsCsv = z.string().meta({
   description:
-    'A header row with a column `number`; the other columns become fields. An export is taken as it is: of a file with a column `contact_id` only `field.NAME` do',
+    'A header row with a column `number` and perhaps one `time_zone`; the other columns become fields. An export is taken as it is: of a file with a column `contact_id` only `field.NAME` do',
   example: 'number,name\n+14155550123,Ada\n',
 });
 
@@ -46,6 +53,7 @@ export const contact = z
     id: uuid,
     campaign_id: uuid,
     number: z.string(),
+    time_zone: z.string().nullable(),
     fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
     state: z.enum(CONTACT_STATES),
     attempts: z.int(),

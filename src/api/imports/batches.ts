@@ -1,0 +1,80 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Rejection } from '../../db/imports.js';
+import { renderStaged } from '../../db/staging.js';
+import { newId } from '../../ids.js';
+import { checkRow } from '../contact-check.js';
+import type { FieldError } from '../problem.js';
+import type { ImportRow } from './rows.js';
+
+/** Some rows of an upload, checked. */
+export interface Batch {
+  rows: number;
+  rejected: number;
+  /** The good ones, as they are staged. */
+  staged: string;
+  /** The others, as many as are kept. */
+  rejections: Rejection[];
+}
+
+/** So many take about 2 ms; calls in this process wait no longer for their turn. */
+const ROWS_PER_TURN = 200;
+const MAX_ROWS = 2000;
+const MAX_CHARACTERS = 256 * 1024;
+/** Rejected rows that are kept of one import; all are counted. */
+export const MAX_KEPT = 100_000;
+const MAX_ROW_SHOWN = 500;
+
+/** Checks rows and gathers them into batches; numbers without a country code are read in `region`. */
+export async function* checkRows(
+  rows: AsyncIterable<ImportRow>,
+  region: string | null,
+): AsyncGenerator<Batch> {
+  let kept = 0;
+  let characters = 0;
+  let batch = emptyBatch();
+  for await (const row of rows) {
+    batch.rows += 1;
+    if (batch.rows % ROWS_PER_TURN === 0) await setImmediate();
+    const errors: FieldError[] = [];
+    const contact = checkRow({ pointer: '', line: null, value: row.value }, region, errors);
+    if (contact) {
+      const line = renderStaged({ id: newId(), ...contact });
+      batch.staged += line;
+      characters += line.length;
+    } else {
+      batch.rejected += 1;
+      if (kept < MAX_KEPT) {
+        const rejection = rejectionOf(row, errors);
+        batch.rejections.push(rejection);
+        characters += rejection.row.length + rejection.reason.length;
+        kept += 1;
+      }
+    }
+    if (batch.rows < MAX_ROWS && characters < MAX_CHARACTERS) continue;
+    yield batch;
+    batch = emptyBatch();
+    characters = 0;
+  }
+  if (batch.rows > 0) yield batch;
+}
+
+function emptyBatch(): Batch {
+  return { rows: 0, rejected: 0, staged: '', rejections: [] };
+}
+
+function rejectionOf(row: ImportRow, errors: readonly FieldError[]): Rejection {
+  const reasons = errors.map(({ field, message }) =>
+    field === '' ? message : `${field.slice(1)}: ${message}`,
+  );
+  const text = row.text();
+  return {
+    line: row.line,
+    reason: storable(reasons.join('; ').slice(0, 1000)),
+    row: storable(text.length > MAX_ROW_SHOWN ? `${text.slice(0, MAX_ROW_SHOWN)}…` : text),
+  };
+}
+
+/** Text as Postgres takes it: the row may have been refused for what cannot be stored. */
+function storable(text: string): string {
+  return Buffer.from(text.replaceAll('\0', '\ufffd')).toString();
+}

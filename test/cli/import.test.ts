@@ -1,0 +1,88 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { importContacts } from '../../src/cli/import.js';
+import { type ApiFixture, adminToken, startApi } from '../api/client.js';
+import { createCampaign, createEquipped, type Equipped } from '../api/fixtures.js';
+
+let api: ApiFixture;
+let tenant: Equipped;
+let campaign: string;
+let dir: string;
+let printed: string;
+beforeAll(async () => {
+  api = await startApi();
+  tenant = await createEquipped(api);
+  dir = await mkdtemp(join(tmpdir(), 'campanile-import-'));
+});
+afterAll(async () => {
+  await rm(dir, { recursive: true });
+  await api.stop();
+});
+beforeEach(async () => {
+  campaign = await createCampaign(api, tenant);
+  vi.stubEnv('CAMPANILE_URL', api.url);
+  vi.stubEnv('CAMPANILE_TOKEN', tenant.token);
+  printed = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += text;
+    return true;
+  });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+async function file(name: string, text: string): Promise<string> {
+  await writeFile(join(dir, name), text);
+  return join(dir, name);
+}
+
+describe('campanile import', () => {
+  it('uploads a file and tells the counts and where the rejected rows are', async () => {
+    const path = await file('list.csv', 'number\n+49301100001\n+49301100001\n12\n');
+    expect(await importContacts([path, '--campaign', campaign])).toBe(0);
+    expect(printed).toContain('3 rows: 1 added, 1 duplicates, 1 rejected');
+    const [url] = /http\S+\/rejected/.exec(printed) ?? [];
+    const report = await fetch(url!, { headers: { Authorization: `Bearer ${tenant.token}` } });
+    expect(await report.text()).toContain('4,');
+  });
+
+  it('takes NDJSON, and an admin who names the tenant', async () => {
+    const path = await file('list.ndjson', '{"number": "+49301100001"}\n');
+    const args = [path, '--campaign', campaign, '--tenant', tenant.id, '--token', adminToken];
+    expect(await importContacts(args)).toBe(0);
+    expect(printed).toContain('1 added');
+  });
+
+  it('says what the API says of a file that will not do', async () => {
+    const path = await file('wrong.csv', `phone\n${'+49301100001\n'.repeat(200_000)}`);
+    await expect(importContacts([path, '--campaign', campaign])).rejects.toThrow('its columns are `phone`');
+  });
+
+  it('ends with 1 when the import fails after all was sent', async () => {
+    const path = await file('late.csv', 'number\n+49301100001\n');
+    await api.db.pool.query(
+      `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON contacts FOR EACH ROW EXECUTE FUNCTION refuse()`,
+    );
+    try {
+      expect(await importContacts([path, '--campaign', campaign])).toBe(1);
+      expect(printed).toContain('nothing was stored');
+    } finally {
+      await api.db.pool.query('DROP TRIGGER refuse ON contacts');
+    }
+  });
+
+  it.each([
+    ['no file', ['--campaign', 'x'], 'name one file'],
+    ['no campaign', ['list.csv'], '--campaign ID'],
+    ['a file of another kind', ['list.xlsx', '--campaign', 'x'], '.csv'],
+    ['no such file', ['/nowhere.csv', '--campaign', 'x'], 'cannot read /nowhere.csv'],
+    ['no API', ['/dev/null', '--campaign', 'x', '--url', 'ftp://x'], 'is not the address of an API'],
+  ])('is refused with %s', async (_, args, why) => {
+    await expect(importContacts(args)).rejects.toThrow(why);
+  });
+});
