@@ -54,6 +54,12 @@ describe('the country of a plain number', () => {
     expect(real.filter(isPlainE164).length).toBeGreaterThan(real.length * 0.8);
   });
 
+  it('leaves a number that begins like one with a national prefix, which libphonenumber takes off', () => {
+    const text = '+3758109840401';
+    expect(parsePhoneNumberFromString(text, { extract: false })?.number).not.toBe(text);
+    expect(isPlainE164(text)).toBe(false);
+  });
+
   it.each(['+4930 1100001', '004930110001', '030110001', '+4930110000A', '+49', '', '+80012345678'])(
     'leaves %j to libphonenumber',
     (text) => expect(isPlainE164(text)).toBe(false),

@@ -115,3 +115,37 @@ describe('cancelContacts', () => {
     });
   });
 });
+
+describe('a contact belongs to a campaign', () => {
+  const insert = (tenantId: string, campaign: string) =>
+    db.pool.query(
+      `INSERT INTO contacts (tenant_id, id, campaign_id, number) VALUES ($1, $2, $3, '+4930999999')`,
+      [tenantId, newId(), campaign],
+    );
+
+  it('that exists, and is of its tenant', async () => {
+    const other = await insertTenantFixture(db.pool);
+    await expect(insert(tenant.tenantId, newId())).rejects.toMatchObject({ code: '23503' });
+    await expect(insert(other.tenantId, campaignId)).rejects.toMatchObject({ code: '23503' });
+    await insert(tenant.tenantId, campaignId);
+    // The campaign's zones are known now; the key holds all the same.
+    await expect(insert(other.tenantId, campaignId)).rejects.toMatchObject({ code: '23503' });
+  });
+
+  it('and stays with it', async () => {
+    await insert(tenant.tenantId, campaignId);
+    const another = await insertCampaignFixture(db.pool, tenant, []);
+    const move = db.pool.query('UPDATE contacts SET campaign_id = $2 WHERE campaign_id = $1', [
+      campaignId,
+      another,
+    ]);
+    await expect(move).rejects.toThrow('cannot move');
+  });
+
+  it('and goes with it', async () => {
+    await insert(tenant.tenantId, campaignId);
+    await db.pool.query('DELETE FROM campaigns WHERE id = $1', [campaignId]);
+    const { rowCount } = await db.pool.query('SELECT FROM contacts WHERE campaign_id = $1', [campaignId]);
+    expect(rowCount).toBe(0);
+  });
+});

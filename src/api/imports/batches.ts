@@ -18,8 +18,8 @@ export interface Batch {
 
 /** So many take about 2 ms; calls in this process wait no longer for their turn. */
 const ROWS_PER_TURN = 200;
-const MAX_ROWS = 2000;
-const MAX_CHARACTERS = 256 * 1024;
+const MAX_ROWS = 500;
+const MAX_CHARACTERS = 64 * 1024;
 /** Rejected rows that are kept of one import; all are counted. */
 export const MAX_KEPT = 100_000;
 const MAX_ROW_SHOWN = 500;
