@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 beforeEach(async () => {
-  await database.pool.query('TRUNCATE tenants, nodes, pbx_trunks CASCADE');
+  await database.pool.query('TRUNCATE tenants, contacts, nodes, pbx_trunks CASCADE');
   await registerNode(database.pool, node);
   const tenant = await insertTenantFixture(database.pool, { sha256: 'ab'.repeat(32) });
   await insertCampaignFixture(database.pool, tenant, numbersFor('200', 1));

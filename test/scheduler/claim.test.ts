@@ -33,7 +33,9 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 beforeEach(async () => {
-  await database.pool.query('TRUNCATE tenants, nodes, pbx_trunks, pace, installation_suppressions CASCADE');
+  await database.pool.query(
+    'TRUNCATE tenants, contacts, nodes, pbx_trunks, pace, installation_suppressions CASCADE',
+  );
   await registerNode(database.pool, node);
   await registerNode(database.pool, { ...node, name: 'b' });
 });
