@@ -1,6 +1,6 @@
 /** The call has ended: thrown by every command after a hangup, a 511, or the end of the connection. */
 export class HangupError extends Error {
-  /** If a file was playing when the call ended: how many milliseconds of it had been played. */
+  /** If a file was playing when the call ended: how many milliseconds of it had been played; null when nobody knows. */
   readonly playedMs: number | null;
 
   constructor(message = 'the call has ended', playedMs: number | null = null) {

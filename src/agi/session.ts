@@ -153,7 +153,9 @@ export class AgiSession {
     // The channel is gone, or something failed, and the HANGUP that tells comes after this reply. A command that dead
     // channels refuse is answered after it, or with 511.
     if (!this.hungUp) await this.#command('CHANNEL STATUS', [], {}).catch(hangupOnly);
-    if (this.hungUp) throw new HangupError('the call has ended', reply.endpos);
+    // -1: the call ended while a frame was being written, and Asterisk has let go of the file.
+    const played = reply.endpos === -1 ? null : reply.endpos;
+    if (this.hungUp) throw new HangupError('the call has ended', played);
     throw new AgiCommandError(words, reply.code, reply.text);
   }
 

@@ -93,6 +93,17 @@ describe('/answered', () => {
     });
   });
 
+  it('takes the time it took where Asterisk does not know how much was heard before the hangup', async () => {
+    const asterisk = await FakeAsterisk.call(port, request('answered'));
+    await asterisk.next();
+    await delay(10);
+    asterisk.send('HANGUP\n200 result=-1 endpos=-1\n');
+    await asterisk.closed;
+    const { heard_seconds } = await attempt();
+    expect(heard_seconds).toBeGreaterThan(0.009);
+    expect(heard_seconds).toBeLessThanOrEqual(0.5);
+  });
+
   it('does not believe that somebody heard more than there was time for', async () => {
     const asterisk = await FakeAsterisk.call(port, request('answered'));
     await asterisk.next();

@@ -55,9 +55,9 @@ async function play(
     return { key: digit, seconds: playedMs === null ? seconds : playedMs / 1000 };
   } catch (error) {
     if (error instanceof HangupError) {
-      // When the call ends while a frame is being written, Asterisk gives the length of the whole file.
+      // Where Asterisk does not know it, as much as there was time for.
       const atMost = performance.now() - started;
-      return { key: null, seconds: Math.min(error.playedMs ?? 0, atMost) / 1000 };
+      return { key: null, seconds: Math.min(error.playedMs ?? seconds * 1000, atMost) / 1000 };
     }
     throw new Error(`cannot play ${path}: ${messageOf(error)}`, { cause: error });
   }
