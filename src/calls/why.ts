@@ -24,6 +24,8 @@ export interface CampaignFacts {
   callsPerSecond: number | null;
   /** Nodes that are alive, their ports and what is in use of them, and when the last one was seen (null: never). */
   nodes: PortsInUse & { alive: number; seenAt: Date | null };
+  /** Calls that were placed with the nodes that are alive and that their PBX has not taken, and since when; null: none. */
+  untaken: { calls: number; since: Date } | null;
   /** What keeps the trunk from being dialled through, for a person; null when nothing does. */
   trunkProblem: string | null;
 }
@@ -49,6 +51,8 @@ export function whyNotDialling(facts: CampaignFacts): Reason[] {
   const status = whyNotRunning(facts);
   if (status) return [status];
   const waiting = facts.waiting.reduce((sum, group) => sum + group.contacts, 0);
+  const untaken = whyNotTaken(facts);
+  if (untaken) return [untaken];
   if (waiting === 0) {
     const text = 'no contact waits for a call: the calls that are up are its last';
     return [{ code: 'nobody_waits', text }];
@@ -73,6 +77,12 @@ function whyNobodyDials({ nodes, now }: CampaignFacts): Reason[] {
     ? `no node has been seen for ${Math.round((now.getTime() - nodes.seenAt.getTime()) / 1000)} s: the operator must start "campanile serve" beside an Asterisk`
     : 'there has never been a node: the operator must start "campanile serve" beside an Asterisk';
   return [{ code: 'no_node', text }];
+}
+
+function whyNotTaken({ untaken }: CampaignFacts): Reason | null {
+  if (!untaken) return null;
+  const text = `the PBX has not taken ${untaken.calls === 1 ? 'a call' : `${untaken.calls} calls`} that it should have since ${at(untaken.since)}: the operator must see whether Asterisk runs, with pbx_spool, on the spool that "campanile doctor" names`;
+  return { code: 'pbx_takes_no_calls', text };
 }
 
 function whyNobodyIsDue({ window, waiting, retriesLater, now }: CampaignFacts, all: number): Reason[] {

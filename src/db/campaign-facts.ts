@@ -32,6 +32,7 @@ export interface OwnFacts {
 export interface InstallationFacts {
   pbxTrunk: PortsInUse;
   nodes: PortsInUse & { alive: number; seenAt: Date | null };
+  untaken: { calls: number; since: Date } | null;
   /** The least of the PBX trunk's and of what the nodes that are alive make together; null without a limit. */
   callsPerSecond: number | null;
 }
@@ -93,15 +94,19 @@ export async function findInstallationFacts(db: Db, pbxTrunk: string): Promise<I
     node_in_use: number;
     alive: number;
     seen_at: Date | null;
+    untaken: number;
+    untaken_since: Date | null;
     calls_per_second: number | null;
   }>(
     `SELECT pt.ports AS trunk_ports, o.trunk AS trunk_in_use,
-        n.ports AS node_ports, o.nodes AS node_in_use, n.alive, n.seen_at,
+        n.ports AS node_ports, o.nodes AS node_in_use, n.alive, n.seen_at, n.untaken, n.untaken_since,
         least(pt.calls_per_second, n.calls_per_second) AS calls_per_second
       FROM pbx_trunks pt
       CROSS JOIN LATERAL (
         SELECT max(seen_at) AS seen_at, (count(*) FILTER (WHERE is_alive))::integer AS alive,
           coalesce(sum(ports) FILTER (WHERE is_alive), 0)::integer AS ports,
+          coalesce(sum(untaken) FILTER (WHERE is_alive), 0)::integer AS untaken,
+          min(untaken_since) FILTER (WHERE is_alive) AS untaken_since,
           CASE WHEN bool_and(calls_per_second IS NOT NULL) FILTER (WHERE is_alive)
             THEN sum(calls_per_second) FILTER (WHERE is_alive) END AS calls_per_second
         FROM (SELECT *, seen_at > now() - make_interval(secs => $2) AS is_alive FROM nodes) AS known) AS n
@@ -116,6 +121,7 @@ export async function findInstallationFacts(db: Db, pbxTrunk: string): Promise<I
   return {
     pbxTrunk: { ports: row.trunk_ports, inUse: row.trunk_in_use },
     nodes: { ports: row.node_ports, inUse: row.node_in_use, alive: row.alive, seenAt: row.seen_at },
+    untaken: row.untaken_since && { calls: row.untaken, since: row.untaken_since },
     callsPerSecond: row.calls_per_second,
   };
 }

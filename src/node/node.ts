@@ -150,7 +150,11 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
         { everySeconds: 5, name: 'withdraw cancelled calls', run: cancel },
         { everySeconds: 5, name: 'end campaigns whose time is over', run: () => expireInTurns(pool) },
         { everySeconds: 10, name: 'write SIP accounts', run: sipAccounts.sync },
-        { everySeconds: 10, name: 'say that this node is alive', run: () => touchNode(pool, node.name) },
+        {
+          everySeconds: 10,
+          name: 'say that this node is alive',
+          run: () => touchNode(pool, node.name, reconciler.untaken()),
+        },
       ],
       log,
     );

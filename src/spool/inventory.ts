@@ -17,6 +17,8 @@ export interface FoundFile {
   /** The last change of the file or its name. */
   since: Date;
   begunAt: Date | null;
+  /** When it was written. */
+  writtenAt: Date;
 }
 
 export interface Inventory {
@@ -69,7 +71,8 @@ export function createInventory(spool: Spool, { inFlight, announceSeconds }: Inv
     const stat = statSync(join(directory, name), { throwIfNoEntry: false });
     // Moved on since it was listed; or a directory, which is not ours.
     if (!stat?.isFile()) return null;
-    return { callId, name, file, directory, since: stat.ctime, begunAt: begunAtOf(name, file, stat) };
+    const begunAt = begunAtOf(name, file, stat);
+    return { callId, name, file, directory, since: stat.ctime, begunAt, writtenAt: stat.mtime };
   }
 
   /**

@@ -34,6 +34,8 @@ export interface Reconciler {
   /** Runs every `everySeconds`, from one interval on from now. */
   start(): void;
   stop(): Promise<void>;
+  /** What the PBX had not taken when it looked last; null when it takes its calls. */
+  untaken(): { files: number; since: Date } | null;
 }
 
 const EVERY_SECONDS = 5;
@@ -48,6 +50,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const takeInventory = createInventory(spool, { inFlight, announceSeconds });
   const carryOut = createRecovery(options);
   const missingSince = new Map<CallId, Date>();
+  let untaken: ReturnType<Reconciler['untaken']> = null;
   let current: Promise<Counts> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let running = false;
@@ -63,6 +66,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const asked = [...new Set(files.map((found) => found.callId))];
     const states = asked.length > 0 ? await attempts.findStates(asked) : new Map();
     const now = new Date();
+    untaken = findUntaken(files, now, announceSeconds);
     const common = { asteriskStartedAt, now, graceSeconds, announceSeconds };
     const decisions = new Map<Action, Concerned[]>();
     const decide = (finding: Finding, concerned: Concerned) => {
@@ -129,6 +133,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   return {
     run,
+    untaken: () => untaken,
     start() {
       if (running) return;
       running = true;
@@ -139,5 +144,24 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       clearTimeout(timer);
       await current?.catch(() => {});
     },
+  };
+}
+
+/** Asterisk takes a file within a second or two; what has lain there for `patienceSeconds` it does not see, or does not run. */
+function findUntaken(
+  files: readonly FoundFile[],
+  now: Date,
+  patienceSeconds: number,
+): { files: number; since: Date } | null {
+  const latest = now.getTime() - patienceSeconds * 1000;
+  // A file that is being withdrawn has a time that lies ahead: withdrawal.ts.
+  const waiting = files.filter(
+    ({ file, begunAt, writtenAt }) =>
+      file === 'outgoing' && begunAt === null && writtenAt.getTime() <= latest,
+  );
+  if (waiting.length === 0) return null;
+  return {
+    files: waiting.length,
+    since: new Date(Math.min(...waiting.map(({ writtenAt }) => writtenAt.getTime()))),
   };
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { registerNode } from '../../src/db/nodes.js';
+import { registerNode, touchNode } from '../../src/db/nodes.js';
 import { type ApiFixture, adminToken, startApi } from './client.js';
 import {
   addContacts,
@@ -63,6 +63,24 @@ describe('why', () => {
       token: adminToken,
       body: { ports: null, calls_per_second: null },
     });
+  });
+
+  it('tells of a PBX that takes no calls, until it takes them or its node is gone', async () => {
+    await startNode();
+    await addContacts(api, tenant, id, numbers(1));
+    await start();
+    await touchNode(api.db.pool, 'node', { files: 3, since: new Date('2026-11-21T10:00:00Z') });
+    const [reason, ...others] = (await get('why')).reasons;
+    expect(others).toEqual([]);
+    expect(reason.code).toBe('pbx_takes_no_calls');
+    expect(reason.text).toContain('3 calls that it should have since 2026-11-21T10:00:00Z');
+    await touchNode(api.db.pool, 'node', null);
+    expect(await codes()).toEqual([]);
+    await touchNode(api.db.pool, 'node', { files: 3, since: new Date() });
+    await api.db.pool.query("UPDATE nodes SET seen_at = now() - interval '40 s'");
+    expect(await codes()).toEqual(['no_node']);
+    await startNode();
+    expect(await codes()).toEqual([]);
   });
 
   it('tells of a SIP account that no node has, and of a caller id that it may not show', async () => {

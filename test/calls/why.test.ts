@@ -24,6 +24,7 @@ const running: CampaignFacts = {
   },
   callsPerSecond: null,
   nodes: { ports: 100, inUse: 3, alive: 1, seenAt: now },
+  untaken: null,
   trunkProblem: null,
 };
 const why = (changes: Partial<CampaignFacts>) => whyNotDialling({ ...running, ...changes });
@@ -50,6 +51,16 @@ describe('why a campaign does not dial', () => {
       { nodes: { ports: 0, inUse: 0, alive: 0, seenAt: null } },
       'no_node',
       'there has never been a node: the operator must start "campanile serve" beside an Asterisk',
+    ],
+    [
+      { untaken: { calls: 20, since: new Date('2026-11-21T19:59:20Z') } },
+      'pbx_takes_no_calls',
+      'the PBX has not taken 20 calls that it should have since 2026-11-21T19:59:20Z: the operator must see whether Asterisk runs, with pbx_spool, on the spool that "campanile doctor" names',
+    ],
+    [
+      { waiting: [], untaken: { calls: 1, since: now } },
+      'pbx_takes_no_calls',
+      expect.stringContaining('has not taken a call that'),
     ],
     [
       { window: { ...WORKDAYS, zone: 'contact' } },

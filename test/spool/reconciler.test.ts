@@ -109,6 +109,32 @@ async function everything(): Promise<Record<string, string[]>> {
   return Object.fromEntries(lists.filter(([, names]) => names.length > 0));
 }
 
+describe('what the PBX has not taken', () => {
+  it('is told of once it has waited for long, and no more when the call begins or the file is gone', async () => {
+    const [first, second, other] = [attempt(), attempt(), attempt()];
+    const impatient = reconciler({ announceSeconds: 10 });
+    expect(impatient.untaken()).toBeNull();
+    for (const { name } of [first, second]) await put(temp.spool.outgoing, name);
+    await put(temp.spool.done, other.name);
+    await utimes(join(temp.spool.done, other.name), ago(60), ago(60));
+    await impatient.run();
+    expect(impatient.untaken()).toBeNull();
+    const [since, later] = [30, 20].map(
+      (seconds) => new Date(Math.floor(Date.now() / 1000 - seconds) * 1000),
+    ) as [Date, Date];
+    await utimes(join(temp.spool.outgoing, first.name), since, since);
+    await utimes(join(temp.spool.outgoing, second.name), later, later);
+    await impatient.run();
+    expect(impatient.untaken()).toEqual({ files: 2, since });
+    begin(temp.spool.outgoing, first.name);
+    await impatient.run();
+    expect(impatient.untaken()).toEqual({ files: 1, since: later });
+    await unlink(join(temp.spool.outgoing, second.name));
+    await impatient.run();
+    expect(impatient.untaken()).toBeNull();
+  });
+});
+
 describe('a start finds', () => {
   it('an open attempt staged: releases it, and removes the file after', async () => {
     const { callId, name } = attempt();

@@ -40,6 +40,7 @@ export const getWhy = route({
       },
       callsPerSecond: least(own.calls_per_second, common.callsPerSecond),
       nodes: common.nodes,
+      untaken: common.untaken,
       trunkProblem: trunkProblemOf(own),
     });
     return { dialling: own.campaign_in_use > 0, reasons };
