@@ -1,21 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiFixture, startApi } from './client.js';
-import {
-  addContacts,
-  createCampaign,
-  createEquipped,
-  type Equipped,
-  insertAttempt,
-  numbers,
-} from './fixtures.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { addContacts, createCampaign, insertAttempt, numbers } from './fixtures.js';
+import { useApi, useTenant } from './use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
 let id: string;
 const made: { attemptId: string; contactId: string }[] = [];
+const api = useApi();
+const tenant = useTenant(api);
 beforeAll(async () => {
-  api = await startApi();
-  tenant = await createEquipped(api);
   id = await createCampaign(api, tenant);
   await addContacts(api, tenant, id, numbers(5));
   for (let i = 0; i < 3; i++) made.push(await insertAttempt(api, tenant, id));
@@ -23,7 +14,6 @@ beforeAll(async () => {
   await addContacts(api, tenant, other, numbers(1));
   await insertAttempt(api, tenant, other);
 });
-afterAll(() => api.stop());
 
 const list = (query = '') => api.send('GET', `/v1/campaigns/${id}/attempts${query}`, { token: tenant.token });
 

@@ -1,18 +1,12 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { issueToken } from '../../src/api/token.js';
-import { type ApiFixture, adminToken, secret, startApi } from './client.js';
-import { createCampaign, createEquipped, type Equipped, numbers } from './fixtures.js';
+import { adminToken, secret } from './client.js';
+import { createCampaign, numbers } from './fixtures.js';
+import { useApi, useTenant } from './use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
-let other: Equipped;
-
-beforeAll(async () => {
-  api = await startApi();
-  tenant = await createEquipped(api);
-  other = await createEquipped(api);
-});
-afterAll(() => api.stop());
+const api = useApi();
+const tenant = useTenant(api);
+const other = useTenant(api);
 
 const entries = async (token = tenant.token, path = '/v1/audit') =>
   (await api.send('GET', `${path}?limit=1000`, { token })).json.data;

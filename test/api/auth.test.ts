@@ -1,14 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Route } from '../../src/api/route.js';
 import { routes } from '../../src/api/routes.js';
 import { issueToken } from '../../src/api/token.js';
-import { type ApiFixture, adminToken, secret, startApi } from './client.js';
+import { adminToken, secret } from './client.js';
 import {
   addContacts,
   createCampaign,
-  createEquipped,
   createImport,
-  type Equipped,
   everything,
   forge,
   insertAttempt,
@@ -16,23 +14,20 @@ import {
   unknownId,
 } from './fixtures.js';
 import { validRequest } from './requests.js';
+import { useApi, useTenant } from './use.js';
 
-let api: ApiFixture;
-let owner: Equipped;
-let stranger: Equipped;
 let campaignId: string;
 let importId: string;
 
+const api = useApi({ trustProxy: 1 });
+const owner = useTenant(api);
+const stranger = useTenant(api);
 beforeAll(async () => {
-  api = await startApi({ trustProxy: 1 });
-  owner = await createEquipped(api);
-  stranger = await createEquipped(api);
   campaignId = await createCampaign(api, owner);
   await addContacts(api, owner, campaignId, numbers(3));
   await insertAttempt(api, owner, campaignId);
   importId = await createImport(api, owner, campaignId);
 });
-afterAll(() => api.stop());
 
 const guarded = routes.filter((route) => route.access !== 'public');
 const ofTenant = routes.filter(({ access }) => access === 'tenant' || access === 'admin_for_tenant');

@@ -1,31 +1,14 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { lockCampaign } from '../../src/db/campaigns.js';
 import { transaction } from '../../src/db/pool.js';
 import { countersOf } from '../support/campaigns.js';
-import { type ApiFixture, startApi } from './client.js';
-import {
-  addContacts,
-  createCampaign,
-  createEquipped,
-  type Equipped,
-  insertAttempt,
-  numbers,
-} from './fixtures.js';
-import { hearNotifications, type Notifications } from './notifications.js';
+import { addContacts, createCampaign, insertAttempt, numbers } from './fixtures.js';
+import { useApi, useNotifications, useTenant } from './use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
-let notifications: Notifications;
 let id: string;
-beforeAll(async () => {
-  api = await startApi();
-  tenant = await createEquipped(api);
-  notifications = await hearNotifications(api.db.url);
-});
-afterAll(async () => {
-  await notifications.stop();
-  await api.stop();
-});
+const api = useApi();
+const tenant = useTenant(api);
+const notifications = useNotifications(api);
 beforeEach(async () => {
   id = await createCampaign(api, tenant);
   await addContacts(api, tenant, id, numbers(4));

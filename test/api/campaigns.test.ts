@@ -1,23 +1,17 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiFixture, startApi } from './client.js';
+import { describe, expect, it } from 'vitest';
 import {
   addContacts,
   createCampaign,
   createEquipped,
-  type Equipped,
   insertAttempt,
   numbers,
   unknownId,
 } from './fixtures.js';
 import { hearNotifications } from './notifications.js';
+import { useApi, useTenant } from './use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
-beforeAll(async () => {
-  api = await startApi();
-  tenant = await createEquipped(api);
-});
-afterAll(() => api.stop());
+const api = useApi();
+const tenant = useTenant(api);
 
 const create = (body: object, token = tenant.token) => api.send('POST', '/v1/campaigns', { token, body });
 const show = async (id: string) =>

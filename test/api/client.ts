@@ -42,17 +42,17 @@ export interface ApiFixture {
   stop(): Promise<void>;
 }
 
+export interface ApiOptions {
+  log?: Logger;
+  importLimits?: ImportLimits;
+  hasTemplate?: (name: string) => boolean;
+  outsideIssuer?: OutsideIssuer;
+  trustProxy?: number;
+  poolOf?: (pool: Pool) => Pool;
+}
+
 /** The API on a free port, on a database of its own. */
-export async function startApi(
-  options: {
-    log?: Logger;
-    importLimits?: ImportLimits;
-    hasTemplate?: (name: string) => boolean;
-    outsideIssuer?: OutsideIssuer;
-    trustProxy?: number;
-    poolOf?: (pool: Pool) => Pool;
-  } = {},
-): Promise<ApiFixture> {
+export async function startApi(options: ApiOptions = {}): Promise<ApiFixture> {
   const db = await createTestDatabase();
   const { poolOf = (pool) => pool, ...others } = options;
   const api = createApi({ pool: poolOf(db.pool), secret, log: createLog('silent'), ...others });

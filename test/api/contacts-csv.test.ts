@@ -1,16 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { countersOf } from '../support/campaigns.js';
-import { type ApiFixture, startApi } from './client.js';
-import { createCampaign, createEquipped, type Equipped } from './fixtures.js';
+import { createCampaign } from './fixtures.js';
+import { useApi, useTenant } from './use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
 let id: string;
-beforeAll(async () => {
-  api = await startApi();
-  tenant = await createEquipped(api, { default_region: 'DE' });
-});
-afterAll(() => api.stop());
+const api = useApi();
+const tenant = useTenant(api, { default_region: 'DE' });
 beforeEach(async () => {
   id = await createCampaign(api, tenant);
 });

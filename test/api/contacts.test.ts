@@ -1,22 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { countersOf } from '../support/campaigns.js';
-import { type ApiFixture, startApi } from './client.js';
-import { createCampaign, createEquipped, type Equipped, insertAttempt, numbers } from './fixtures.js';
-import { hearNotifications, type Notifications } from './notifications.js';
+import { createCampaign, createEquipped, insertAttempt, numbers } from './fixtures.js';
+import { useApi, useNotifications, useTenant } from './use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
-let notifications: Notifications;
 let id: string;
-beforeAll(async () => {
-  api = await startApi();
-  tenant = await createEquipped(api, { default_region: 'DE' });
-  notifications = await hearNotifications(api.db.url);
-});
-afterAll(async () => {
-  await notifications.stop();
-  await api.stop();
-});
+const api = useApi();
+const tenant = useTenant(api, { default_region: 'DE' });
+const notifications = useNotifications(api);
 beforeEach(async () => {
   id = await createCampaign(api, tenant);
 });

@@ -1,24 +1,19 @@
 import { parse } from 'csv-parse/sync';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { unguard } from '../../src/api/csv.js';
-import { type ApiFixture, type Reply, startApi } from './client.js';
+import type { Reply } from './client.js';
 import {
   addContacts,
   createCampaign,
   createEquipped,
-  type Equipped,
   insertAttempt,
   numbers,
   unknownId,
 } from './fixtures.js';
+import { useApi, useTenant } from './use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
-beforeAll(async () => {
-  api = await startApi();
-  tenant = await createEquipped(api);
-});
-afterAll(() => api.stop());
+const api = useApi();
+const tenant = useTenant(api);
 
 const get = (path: string, of = tenant) => api.send('GET', path, { token: of.token });
 const lines = (reply: Reply) => reply.bytes.toString().split('\n').filter(Boolean);

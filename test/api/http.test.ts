@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiFixture, adminToken, startApi } from './client.js';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { adminToken } from './client.js';
 import { createTenant, type TenantOnApi } from './fixtures.js';
+import { useApi } from './use.js';
 
-let api: ApiFixture;
 let tenant: TenantOnApi;
 let logged: Record<string, unknown>[] = [];
 const lines = new Writable({
@@ -15,14 +15,13 @@ const lines = new Writable({
     done();
   },
 });
+const api = useApi({ log: pino({ level: 'debug' }, lines) });
 beforeAll(async () => {
-  api = await startApi({ log: pino({ level: 'debug' }, lines) });
   tenant = await createTenant(api);
 });
 afterEach(() => {
   logged = [];
 });
-afterAll(() => api.stop());
 
 const post = (body: unknown, type?: string, headers?: Record<string, string>) =>
   api.send('POST', '/v1/tenants', {

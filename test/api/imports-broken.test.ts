@@ -1,19 +1,15 @@
 import { once } from 'node:events';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { countersOf } from '../support/campaigns.js';
-import { type ApiFixture, startApi } from './client.js';
-import { createCampaign, createEquipped, type Equipped, numbers } from './fixtures.js';
+import { startApi } from './client.js';
+import { createCampaign, createEquipped, numbers } from './fixtures.js';
 import { type Importing, importing } from './importing.js';
+import { useApi, useTenant } from './use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
 let id: string;
 let imports: Importing;
-beforeAll(async () => {
-  api = await startApi({ importLimits: { stallMs: 1500, most: 3, mostPerTenant: 2 } });
-  tenant = await createEquipped(api);
-});
-afterAll(() => api.stop());
+const api = useApi({ importLimits: { stallMs: 1500, most: 3, mostPerTenant: 2 } });
+const tenant = useTenant(api);
 beforeEach(async () => {
   id = await createCampaign(api, tenant);
   imports = importing(api, tenant, id);

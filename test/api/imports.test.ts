@@ -1,31 +1,14 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { countersOf } from '../support/campaigns.js';
-import { type ApiFixture, startApi } from './client.js';
-import {
-  addContacts,
-  createCampaign,
-  createEquipped,
-  createTenant,
-  type Equipped,
-  numbers,
-} from './fixtures.js';
+import { addContacts, createCampaign, createTenant, numbers } from './fixtures.js';
 import { type Importing, importing } from './importing.js';
-import { hearNotifications, type Notifications } from './notifications.js';
+import { useApi, useNotifications, useTenant } from './use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
 let id: string;
 let imports: Importing;
-let notifications: Notifications;
-beforeAll(async () => {
-  api = await startApi();
-  tenant = await createEquipped(api, { default_region: 'DE' });
-  notifications = await hearNotifications(api.db.url);
-});
-afterAll(async () => {
-  await notifications.stop();
-  await api.stop();
-});
+const api = useApi();
+const tenant = useTenant(api, { default_region: 'DE' });
+const notifications = useNotifications(api);
 beforeEach(async () => {
   id = await createCampaign(api, tenant);
   imports = importing(api, tenant, id);

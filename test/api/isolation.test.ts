@@ -1,27 +1,15 @@
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Route } from '../../src/api/route.js';
 import { createApiKey } from '../../src/api/routes/api-keys.js';
 import { createMessage } from '../../src/api/routes/messages.js';
 import { createSuppressionList } from '../../src/api/routes/suppressions.js';
 import { routes } from '../../src/api/routes.js';
 import { asTenant, type Pool, transaction } from '../../src/db/pool.js';
-import { type ApiFixture, startApi } from './client.js';
-import {
-  addContacts,
-  createCampaign,
-  createEquipped,
-  createImport,
-  type Equipped,
-  insertAttempt,
-  numbers,
-  unknownId,
-} from './fixtures.js';
+import { addContacts, createCampaign, createImport, insertAttempt, numbers, unknownId } from './fixtures.js';
 import { validRequest } from './requests.js';
+import { useApi, useTenant } from './use.js';
 
-let api: ApiFixture;
-let owner: Equipped;
-let stranger: Equipped;
 let campaignId: string;
 let importId: string;
 
@@ -30,10 +18,10 @@ const onlyOwners = '+493018888888';
 /** Statements whose WHERE clause was made to hold for every row. */
 let opened = 0;
 
+const api = useApi({ poolOf: unfiltered });
+const owner = useTenant(api);
+const stranger = useTenant(api);
 beforeAll(async () => {
-  api = await startApi({ poolOf: unfiltered });
-  owner = await createEquipped(api);
-  stranger = await createEquipped(api);
   campaignId = await createCampaign(api, owner);
   await addContacts(api, owner, campaignId, numbers(3));
   await insertAttempt(api, owner, campaignId);
@@ -43,7 +31,6 @@ beforeAll(async () => {
   const own = await createCampaign(api, stranger);
   await addContacts(api, stranger, own, numbers(3, 500));
 });
-afterAll(() => api.stop());
 
 /**
  * A pool that takes out of every statement on behalf of a tenant what its WHERE clauses say of ids: `tenant_id = $1` and

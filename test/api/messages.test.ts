@@ -1,16 +1,14 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { renderWav } from '../../src/messages/wav.js';
-import { type ApiFixture, startApi } from './client.js';
 import { createTenant, silence, type TenantOnApi } from './fixtures.js';
+import { useApi } from './use.js';
 
-let api: ApiFixture;
 let tenant: TenantOnApi;
+const api = useApi();
 beforeAll(async () => {
-  api = await startApi();
   tenant = await createTenant(api);
 });
-afterAll(() => api.stop());
 
 const upload = (query: string, body: Buffer, type = 'audio/wav') =>
   api.send('POST', `/v1/messages${query}`, { token: tenant.token, body, type });

@@ -1,15 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { routes } from '../../src/api/routes.js';
-import { type ApiFixture, startApi } from './client.js';
+import { useApi } from './use.js';
 
-let api: ApiFixture;
 // biome-ignore lint/suspicious/noExplicitAny: a document as it came over the wire
 let document: any;
+const api = useApi();
 beforeAll(async () => {
-  api = await startApi();
   document = (await api.send('GET', '/openapi.json')).json;
 });
-afterAll(() => api.stop());
 
 const described = () =>
   Object.entries<Record<string, unknown>>(document.paths).flatMap(([path, methods]) =>

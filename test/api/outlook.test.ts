@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { registerNode, touchNode } from '../../src/db/nodes.js';
-import { type ApiFixture, adminToken, startApi } from './client.js';
+import { adminToken } from './client.js';
 import {
   addContacts,
   createCampaign,
@@ -10,15 +10,12 @@ import {
   numbers,
   suppressedNumber,
 } from './fixtures.js';
+import { useApi } from './use.js';
 
-let api: ApiFixture;
 let tenant: Equipped;
 let id: string;
 
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.stop());
+const api = useApi();
 beforeEach(async () => {
   await api.db.pool.query('DELETE FROM attempts; DELETE FROM nodes');
   tenant = await createEquipped(api);

@@ -1,13 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { issueToken } from '../../src/api/token.js';
-import { type ApiFixture, adminToken, type Reply, secret, startApi } from './client.js';
+import { adminToken, type Reply, secret, startApi } from './client.js';
 import { createTenant, everything, forge, type TenantOnApi } from './fixtures.js';
+import { useApi } from './use.js';
 
-let api: ApiFixture;
-beforeAll(async () => {
-  api = await startApi({ trustProxy: 1 });
-});
-afterAll(() => api.stop());
+const api = useApi({ trustProxy: 1 });
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'] });
 });

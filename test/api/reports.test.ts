@@ -1,14 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type AttemptFixture, insertAttemptFixtures } from '../support/attempts.js';
-import { type ApiFixture, startApi } from './client.js';
-import {
-  addContacts,
-  createCampaign,
-  createEquipped,
-  type Equipped,
-  numbers,
-  unknownId,
-} from './fixtures.js';
+import { addContacts, createCampaign, createEquipped, numbers, unknownId } from './fixtures.js';
+import { useApi, useTenant } from './use.js';
 
 const N = numbers(20);
 /** The night in which summer time ended in Rome; the message lasts 0.5 s. */
@@ -57,13 +50,11 @@ const NIGHT: AttemptFixture[] = [
   { at: '2026-10-25T02:59:59.9Z', number: N[6]!, disposition: 'no_answer', sip: 180, ring: 30 },
 ];
 
-let api: ApiFixture;
-let tenant: Equipped;
 let id: string;
 let other: string;
+const api = useApi();
+const tenant = useTenant(api);
 beforeAll(async () => {
-  api = await startApi();
-  tenant = await createEquipped(api);
   id = await createCampaign(api, tenant, { name: 'Night' });
   other = await createCampaign(api, tenant, { name: 'Morning' });
   for (const campaign of [id, other]) await addContacts(api, tenant, campaign, N);
@@ -78,7 +69,6 @@ beforeAll(async () => {
     [id, [N[1], N[2], N[10]]],
   );
 });
-afterAll(() => api.stop());
 
 const report = (query = '', of = tenant) =>
   api.send('GET', `/v1/campaigns/${id}/report${query}`, { token: of.token });

@@ -1,20 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { whyNotOfTheInternet } from '../../src/api/sip-host.js';
 import { asTenant } from '../../src/db/pool.js';
 import { newId } from '../../src/ids.js';
 import { createPasswordSeal } from '../../src/seal.js';
-import { type ApiFixture, adminToken, type Reply, secret, startApi } from './client.js';
-import { createCampaign, createEquipped, type Equipped, everything } from './fixtures.js';
+import { adminToken, type Reply, secret } from './client.js';
+import { createCampaign, everything } from './fixtures.js';
+import { useApi, useTenant } from './use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
-let stranger: Equipped;
-beforeAll(async () => {
-  api = await startApi();
-  tenant = await createEquipped(api);
-  stranger = await createEquipped(api);
-});
-afterAll(() => api.stop());
+const api = useApi();
+const tenant = useTenant(api);
+const stranger = useTenant(api);
 
 // TEST-NET addresses are nobody's: no name is looked up.
 const account = { host: '203.0.113.5', user: 'acme', password: 'open-sesame' };

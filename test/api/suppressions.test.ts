@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiFixture, adminToken, startApi } from './client.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { adminToken } from './client.js';
 import {
   addContacts,
   createCampaign,
@@ -8,14 +8,11 @@ import {
   numbers,
   unknownId,
 } from './fixtures.js';
+import { useApi } from './use.js';
 
-let api: ApiFixture;
 let tenant: Equipped;
 
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.stop());
+const api = useApi();
 
 const send = (method: string, path: string, body?: unknown, type?: string) =>
   api.send(method, path, { token: tenant.token, body, ...(type ? { type } : {}) });

@@ -1,12 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiFixture, adminToken, startApi } from './client.js';
+import { describe, expect, it } from 'vitest';
+import { adminToken } from './client.js';
 import { createEquipped, createTenant } from './fixtures.js';
+import { useApi } from './use.js';
 
-let api: ApiFixture;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.stop());
+const api = useApi();
 
 const fieldsOf = (json: { errors: { field: string }[] }) => json.errors.map((e) => e.field).sort();
 

@@ -1,14 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiFixture, adminToken, startApi } from './client.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { adminToken } from './client.js';
 import { createTenant, type TenantOnApi } from './fixtures.js';
+import { useApi } from './use.js';
 
-let api: ApiFixture;
 let tenant: TenantOnApi;
+const api = useApi({ hasTemplate: (name) => ['direct', 'routed'].includes(name) });
 beforeAll(async () => {
-  api = await startApi({ hasTemplate: (name) => ['direct', 'routed'].includes(name) });
   tenant = await createTenant(api);
 });
-afterAll(() => api.stop());
 
 const good = { name: 'Carrier', template: 'direct', pbx_trunk: 'carrier1', ports: 5, calls_per_second: 0.5 };
 const create = (body: object) =>

@@ -3,22 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { importContacts } from '../../src/cli/import.js';
-import { type ApiFixture, adminToken, startApi } from '../api/client.js';
-import { createCampaign, createEquipped, type Equipped } from '../api/fixtures.js';
+import { adminToken } from '../api/client.js';
+import { createCampaign } from '../api/fixtures.js';
+import { useApi, useTenant } from '../api/use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
 let campaign: string;
 let dir: string;
 let printed: string;
+const api = useApi();
+const tenant = useTenant(api);
 beforeAll(async () => {
-  api = await startApi();
-  tenant = await createEquipped(api);
   dir = await mkdtemp(join(tmpdir(), 'campanile-import-'));
 });
 afterAll(async () => {
   await rm(dir, { recursive: true });
-  await api.stop();
 });
 beforeEach(async () => {
   campaign = await createCampaign(api, tenant);
