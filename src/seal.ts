@@ -2,9 +2,16 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import { CampanileError } from './errors.js';
 
 /**
- * Keeps passwords of trunks unreadable in the database: AES-256-GCM (NIST SP 800-38D) under a key derived from the
- * installation's secret (RFC 5869), bound to the trunk, so that a sealed password moved to another one opens nowhere.
+ * Keeps texts unreadable in the database: AES-256-GCM (NIST SP 800-38D) under a key derived from the installation's secret
+ * (RFC 5869) for one `purpose`. Each is bound to what it is `about`: moved to another row it opens nowhere.
  */
+export interface Seal {
+  seal(about: string, text: string): Buffer;
+  /** Throws when it was sealed under another secret, for another purpose, or about something else. */
+  open(about: string, sealed: Buffer): string;
+}
+
+/** For the passwords of trunks. */
 export interface PasswordSeal {
   seal(tenantId: string, trunkId: string, password: string): Buffer;
   /** Throws a CampanileError (`password_sealed`), which says what to do and holds nothing of the password. */
@@ -16,26 +23,40 @@ const VERSION = 1;
 const NONCE = 12;
 const TAG = 16;
 
-export function createPasswordSeal(secret: Uint8Array): PasswordSeal {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'campanile trunk password', 32));
-  const about = (tenantId: string, trunkId: string) => Buffer.from(`${tenantId}.${trunkId}`);
+/** A key of 32 bytes for one purpose, from the installation's secret. */
+export function deriveKey(secret: Uint8Array, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', purpose, 32));
+}
+
+export function createSeal(secret: Uint8Array, purpose: string): Seal {
+  const key = deriveKey(secret, purpose);
   return {
-    seal(tenantId, trunkId, password) {
+    seal(about, text) {
       const nonce = randomBytes(NONCE);
       const cipher = createCipheriv('aes-256-gcm', key, nonce);
-      cipher.setAAD(about(tenantId, trunkId));
-      const text = Buffer.concat([cipher.update(password, 'utf8'), cipher.final()]);
-      return Buffer.concat([Buffer.from([VERSION]), nonce, cipher.getAuthTag(), text]);
+      cipher.setAAD(Buffer.from(about));
+      const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+      return Buffer.concat([Buffer.from([VERSION]), nonce, cipher.getAuthTag(), sealed]);
     },
+    open(about, sealed) {
+      if (sealed[0] !== VERSION) throw new Error('it is of no version that is known here');
+      const nonce = sealed.subarray(1, 1 + NONCE);
+      const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG });
+      decipher.setAAD(Buffer.from(about));
+      decipher.setAuthTag(sealed.subarray(1 + NONCE, 1 + NONCE + TAG));
+      const text = [decipher.update(sealed.subarray(1 + NONCE + TAG)), decipher.final()];
+      return Buffer.concat(text).toString('utf8');
+    },
+  };
+}
+
+export function createPasswordSeal(secret: Uint8Array): PasswordSeal {
+  const { seal, open } = createSeal(secret, 'campanile trunk password');
+  return {
+    seal: (tenantId, trunkId, password) => seal(`${tenantId}.${trunkId}`, password),
     open(tenantId, trunkId, sealed) {
       try {
-        if (sealed[0] !== VERSION) throw new Error('it is of no version that is known here');
-        const nonce = sealed.subarray(1, 1 + NONCE);
-        const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG });
-        decipher.setAAD(about(tenantId, trunkId));
-        decipher.setAuthTag(sealed.subarray(1 + NONCE, 1 + NONCE + TAG));
-        const text = [decipher.update(sealed.subarray(1 + NONCE + TAG)), decipher.final()];
-        return Buffer.concat(text).toString('utf8');
+        return open(`${tenantId}.${trunkId}`, sealed);
       } catch (cause) {
         throw new CampanileError(
           'password_sealed',

@@ -1,7 +1,6 @@
 import { insertAuditEntry } from '../db/audit-log.js';
-import type { Db } from '../db/pool.js';
+import type { Tx } from '../db/pool.js';
 import { newId } from '../ids.js';
-import type { Logger } from '../log.js';
 import type { Route } from './route.js';
 import type { Principal } from './token.js';
 
@@ -20,30 +19,25 @@ export interface Change {
 const SECRET = /password|secret|key$/i;
 const MOST_TEXT = 8_000;
 
-/**
- * Writes down who changed what, before the answer is sent. It was changed already: that this cannot be written down is logged
- * as an error, with what it was about, and is none of the caller's.
- */
-export async function writeAudit(db: Db, log: Logger, change: Change): Promise<void> {
+/** Writes down who changes what, in the transaction of the change: what cannot be written down is not done. */
+export async function writeAudit(tx: Tx, change: Change): Promise<void> {
   const { route, principal, id, answer } = change;
   const made = typeof answer === 'object' && answer !== null && 'id' in answer ? String(answer.id) : null;
-  const action = `${route.method} ${route.path}`;
-  // A tenant that an admin makes or changes can see so itself.
-  const ofTenant = route.path.startsWith('/v1/tenants') ? id || made : null;
-  try {
-    await insertAuditEntry(db, {
-      id: newId(),
-      tenant_id: change.tenantId ?? ofTenant,
-      role: principal.role,
-      subject: principal.subject ?? null,
-      key_id: principal.keyId ?? null,
-      action,
-      object_id: id || made,
-      request: requestOf(change),
-    });
-  } catch (error) {
-    log.error({ err: error, action, object: id || made }, 'cannot write to the audit log');
-  }
+  await insertAuditEntry(tx, {
+    id: newId(),
+    tenant_id: change.tenantId ?? tenantOf(route, id || made),
+    role: principal.role,
+    subject: principal.subject ?? null,
+    key_id: principal.keyId ?? null,
+    action: `${route.method} ${route.path}`,
+    object_id: id || made,
+    request: requestOf(change),
+  });
+}
+
+/** A tenant that an admin makes or changes can see so itself; that it was deleted stays when nothing of it is left. */
+function tenantOf({ path, method }: Route, id: string | null): string | null {
+  return path.startsWith('/v1/tenants') && method !== 'delete' ? id : null;
 }
 
 function requestOf({ body, upload }: Change): unknown {

@@ -1,31 +1,62 @@
 import type Router from '@koa/router';
 import type { Context } from 'koa';
-import { asTenant } from '../db/pool.js';
+import { asTenant, type Tx } from '../db/pool.js';
 import { CampanileError } from '../errors.js';
 import { writeAudit } from './audit.js';
 import type { Authenticate } from './authenticate.js';
 import { checkType, parseJson, readBody } from './body.js';
+import { createChanges } from './change.js';
 import { check, pointer } from './check.js';
 import { authorize, findCountedTenant, findTenantOf } from './guard.js';
+import { ANY_TIMES, Repeated } from './idempotency.js';
 import { type FieldError, FieldsInvalid } from './problem.js';
-import { bodyLimit, isTenantRoute, type Route, type Services } from './route.js';
+import { bodyLimit, creates, isTenantRoute, type Route, type Services } from './route.js';
+
+const NO_BYTES = new Uint8Array();
 
 /** Adds a route to the router: guard, path, query, tenant, body, then its own work. */
 export function mount(router: Router, route: Route, services: Services, authenticate: Authenticate): void {
   router[route.method](route.path.replace(/\{(\w+)\}/g, ':$1'), async (ctx) => {
     const call = await callOf(ctx, ctx.params, route, services, authenticate);
-    const answer = await route.handle(call);
-    if (route.method !== 'get') {
-      const tenantId = call.tenant?.id ?? null;
-      await writeAudit(services.pool, services.log, { ...call, route, tenantId, answer });
+    try {
+      respond(
+        ctx,
+        route,
+        await (route.method === 'get' ? route.handle(call) : change(route, call, services)),
+      );
+    } catch (error) {
+      if (!(error instanceof Repeated)) throw error;
+      respond(ctx, route, error.answer);
+      ctx.set('Idempotent-Replayed', 'true');
     }
-    if (route.status === 204) ctx.status = 204;
-    if (answer === undefined) return;
-    ctx.status = route.status;
-    ctx.body = answer;
-    if (route.status === 201 && hasId(answer) && !ctx.response.get('Location'))
-      ctx.set('Location', `${ctx.path}/${answer.id}`);
   });
+}
+
+type AnyCall = Parameters<Route['handle']>[0];
+
+async function change(route: Route, call: AnyCall, services: Services): Promise<unknown> {
+  const tenantId = call.tenant?.id ?? null;
+  const db = 'db' in call ? call.db : services.pool;
+  const { ctx, upload, stream } = call;
+  const once = creates(route)
+    ? services.idempotency.onceOf(ctx, tenantId, stream ? undefined : (upload?.bytes ?? NO_BYTES))
+    : ANY_TIMES;
+  // Before the route looks at how things are: since the first time they may have changed.
+  await once.check(db);
+  const audit = (tx: Tx, answer: unknown) => writeAudit(tx, { ...call, route, tenantId, answer });
+  const changes = createChanges(db, once, audit);
+  const answer = await route.handle({ ...call, change: changes.change, recording: changes.recording });
+  if (!changes.wereMade()) throw new Error(`${route.method} ${route.path} made no change`);
+  return answer;
+}
+
+function respond(ctx: Context, route: Route, answer: unknown): void {
+  if (route.status === 204) ctx.status = 204;
+  if (answer === undefined) return;
+  ctx.status = route.status;
+  ctx.body = answer;
+  if (route.status === 201 && hasId(answer))
+    ctx.set('Location', (route.location ?? `${ctx.path}/{id}`).replace('{id}', answer.id));
 }
 
 async function callOf(
@@ -34,7 +65,7 @@ async function callOf(
   route: Route,
   services: Services,
   authenticate: Authenticate,
-): Promise<Parameters<Route['handle']>[0]> {
+): Promise<AnyCall> {
   const principal = route.access === 'public' ? undefined : await authenticate(ctx);
   if (principal) authorize(route, principal);
 
@@ -56,13 +87,13 @@ async function callOf(
   const body = route.body && upload ? check(route.body, parseJson(upload.bytes), errors, pointer) : undefined;
   if (errors.length > 0) throw new FieldsInvalid(errors);
   // Present as the route's access and schemas say: route() holds handlers to that.
-  const { pool, ...others } = services;
+  const { pool, idempotency, ...others } = services;
   const own =
     tenant &&
     (principal?.role === 'admin' && route.access === 'tenant_or_admin' ? pool : asTenant(pool, tenant.id));
   const database = route.access === 'tenant' || route.access === 'tenant_or_admin' ? { db: own } : { pool };
   const call = { ...others, ...database, ctx, principal, tenant, id, query, body, upload, stream };
-  return call as Parameters<Route['handle']>[0];
+  return call as unknown as AnyCall;
 }
 
 /** What stands in the path's braces. An id that is none names nothing: 404 like any unknown one. */
@@ -81,5 +112,5 @@ function contentTypes(route: Route): string[] | null {
 }
 
 function hasId(answer: unknown): answer is { id: string } {
-  return typeof answer === 'object' && answer !== null && 'id' in answer;
+  return typeof answer === 'object' && answer !== null && 'id' in answer && typeof answer.id === 'string';
 }

@@ -6,6 +6,8 @@ import type { Pool, TenantDatabase } from '../db/pool.js';
 import type { Tenant } from '../db/tenants.js';
 import type { Logger } from '../log.js';
 import type { PasswordSeal } from '../seal.js';
+import type { Change, Recording } from './change.js';
+import type { Idempotency } from './idempotency.js';
 import type { Imports } from './imports/imports.js';
 import type { RateLimits } from './rate-limits.js';
 import { uuid } from './schemas/common.js';
@@ -31,6 +33,7 @@ export interface Services {
   installation(pbxTrunk: string): Promise<InstallationFacts>;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
+  idempotency: Idempotency;
   /** For the passwords of SIP accounts. */
   passwords: PasswordSeal;
   /** Whether a SIP account may be at an address that is not of the internet. */
@@ -47,7 +50,10 @@ export interface Upload {
 }
 
 /** What a route works on once the request was checked. */
-export type Call<A extends Access, Q extends z.ZodObject, B extends z.ZodType> = Omit<Services, 'pool'> & {
+export type Call<A extends Access, Q extends z.ZodObject, B extends z.ZodType> = Omit<
+  Services,
+  'pool' | 'idempotency'
+> & {
   ctx: Context;
   /** What stands in the path's braces, or empty. */
   id: string;
@@ -55,6 +61,10 @@ export type Call<A extends Access, Q extends z.ZodObject, B extends z.ZodType> =
   body: z.output<B>;
   upload: { type: string; bytes: Buffer };
   stream: { type: string; body: IncomingMessage };
+  /** How every route but those of GET does what it is for, once. */
+  change: Change;
+  /** For what cannot be done in one transaction that begins and ends with the request. */
+  recording: Recording;
 } & (A extends 'public' ? unknown : { principal: Principal }) &
   (A extends 'tenant' | 'tenant_or_admin' | 'admin_for_tenant' ? { tenant: Tenant } : unknown) &
   // What a tenant may ask for sees that tenant's rows only.
@@ -91,7 +101,9 @@ interface Spec<A extends Access, Q extends z.ZodObject, B extends z.ZodType, S e
   upload?: Upload;
   /** A body of any length that the route reads as it comes: the content types it takes. */
   stream?: Content;
-  status?: 200 | 201 | 204;
+  status?: 200 | 201 | 202 | 204;
+  /** Where to find what was made, with `{id}` for the id in the answer; without it, below the route's own path. */
+  location?: string;
   /** JSON, or one or several media types, of which the route writes one to `ctx` itself; or null for none, which is a 204. */
   answer: S | string | Content | null;
   /** Statuses beside those that follow from the rest, for the documentation. */
@@ -112,7 +124,8 @@ export interface Route {
   readonly body: z.ZodType | null;
   readonly upload: Upload | null;
   readonly stream: Content | null;
-  readonly status: 200 | 201 | 204;
+  readonly status: 200 | 201 | 202 | 204;
+  readonly location: string | null;
   readonly answer: z.ZodType | string | Content | null;
   readonly problems: readonly number[];
   handle(call: Call<'tenant', z.ZodObject, z.ZodType>): Promise<unknown>;
@@ -131,6 +144,11 @@ export function bodyLimit(route: Route): number {
 /** Whether the route works on one tenant's data. */
 export function isTenantRoute({ access }: Pick<Route, 'access'>): boolean {
   return access === 'tenant' || access === 'tenant_or_admin' || access === 'admin_for_tenant';
+}
+
+/** Whether the route takes an Idempotency-Key: a repeat of what creates nothing does no harm. */
+export function creates({ method, status }: Pick<Route, 'method' | 'status'>): boolean {
+  return method === 'post' && status === 201;
 }
 
 /** Describes a route; types of query, body and answer follow from the schemas. Tenant routes take `?tenant_id=` too. */
@@ -154,6 +172,7 @@ export function route<
     upload: spec.upload ?? null,
     stream: spec.stream ?? null,
     status: spec.status ?? 200,
+    location: spec.location ?? null,
     answer: spec.answer,
     problems: spec.problems ?? [],
     // mount() gives the handler exactly what the spec's access and schemas promise.

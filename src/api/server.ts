@@ -9,6 +9,7 @@ import { createPasswordSeal } from '../seal.js';
 import { createApp } from './app.js';
 import { createAuthenticate } from './authenticate.js';
 import { setDeadline } from './deadline.js';
+import { createIdempotency } from './idempotency.js';
 import { createImports, type ImportLimits } from './imports/imports.js';
 import { createKeyUse } from './key-use.js';
 import type { OutsideIssuer } from './outside-issuer.js';
@@ -61,7 +62,8 @@ export function createApi(options: {
   const passwords = createPasswordSeal(options.secret);
   const imports = createImports(pool, log, options.importLimits);
   const databases = { pool, exportPool, imports, installation };
-  const common = { ...databases, log, limits, hasTemplate, passwords, allowPrivateHosts };
+  const idempotency = createIdempotency(options.secret);
+  const common = { ...databases, log, limits, hasTemplate, passwords, allowPrivateHosts, idempotency };
   const app = createApp(common, authenticate, () => stopping, options.trustProxy ?? 0);
   const answer = app.callback();
   const server = createServer(

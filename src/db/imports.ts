@@ -105,13 +105,14 @@ export async function updateImport(
 }
 
 /** Of the rows that were not rejected, those that made no contact were duplicates. */
-export async function completeImport(tx: Tx, tenantId: string, id: string, added: number): Promise<void> {
-  await tx.query(
+export async function completeImport(tx: Tx, tenantId: string, id: string, added: number): Promise<Import> {
+  const { rows } = await tx.query<Import>(
     `UPDATE imports SET state = 'completed', added = $3, duplicates = rows - rejected - $3,
         finished_at = statement_timestamp()
-      WHERE tenant_id = $1 AND id = $2`,
+      WHERE tenant_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
     [tenantId, id, added],
   );
+  return rows[0]!;
 }
 
 /** Ends an import that is not over yet. */

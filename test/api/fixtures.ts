@@ -141,28 +141,11 @@ export async function insertAttempt(
 
 /** All that is in the database, as text: to see that nothing changed. */
 export async function everything(api: ApiFixture): Promise<string> {
-  const tables = [
-    ...[
-      'tenants',
-      'api_keys',
-      'pbx_trunks',
-      'trunks',
-      'sip_accounts',
-      'messages',
-      'campaigns',
-      'contacts',
-      'attempts',
-    ],
-    ...[
-      'suppression_lists',
-      'suppressed_numbers',
-      'installation_suppressions',
-      'imports',
-      'import_rejections',
-    ],
-  ];
+  const { rows: tables } = await api.db.pool.query<{ name: string }>(
+    `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1`,
+  );
   const found = await Promise.all(
-    tables.map((table) => api.db.pool.query(`SELECT to_jsonb(t) AS row FROM ${table} t ORDER BY t::text`)),
+    tables.map(({ name }) => api.db.pool.query(`SELECT to_jsonb(t) AS row FROM ${name} t ORDER BY t::text`)),
   );
   return JSON.stringify(found.map(({ rows }) => rows));
 }

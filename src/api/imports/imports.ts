@@ -6,6 +6,7 @@ import { openStaging } from '../../db/staging.js';
 import type { Tenant } from '../../db/tenants.js';
 import { CampanileError } from '../../errors.js';
 import type { Logger } from '../../log.js';
+import type { Recording } from '../change.js';
 import { problemOfError } from '../problem.js';
 import { chunksOf } from './body.js';
 import { receiveImport } from './receive.js';
@@ -13,8 +14,11 @@ import { storeImport } from './store.js';
 
 /** The imports of this process. */
 export interface Imports {
-  /** Resolves when the upload is whole; its contacts are then stored, whoever waits. Throws what the answer is to be. */
-  receive(tenant: Tenant, item: NewImport, body: IncomingMessage): Promise<Import>;
+  /**
+   * Resolves when the upload is whole; its contacts are then stored, whoever waits, and recorded with that. Throws what the
+   * answer is to be.
+   */
+  receive(tenant: Tenant, item: NewImport, body: IncomingMessage, recording: Recording): Promise<Import>;
   /** Waits `graceMs` for those that are being stored, then breaks them off. Nothing of them is left. */
   stop(graceMs: number): Promise<void>;
 }
@@ -52,10 +56,15 @@ export function createImports(
     running.set(tracked, tenantId);
   }
 
-  async function begin(tenant: Tenant, item: NewImport): Promise<{ session: Session; job: Import }> {
+  async function begin(
+    tenant: Tenant,
+    item: NewImport,
+    recording: Recording,
+  ): Promise<{ session: Session; job: Import }> {
     const session = await openStaging(pool, tenant.id);
     sessions.add(session);
     try {
+      await recording.lockForSession(session);
       await lockImport(session, item.id);
       return { session, job: await insertImport(session, tenant.id, item) };
     } catch (error) {
@@ -78,13 +87,18 @@ export function createImports(
     );
   }
 
-  async function receive(tenant: Tenant, item: NewImport, body: IncomingMessage): Promise<Import> {
-    const { session, job } = await begin(tenant, item);
+  async function receive(
+    tenant: Tenant,
+    item: NewImport,
+    body: IncomingMessage,
+    recording: Recording,
+  ): Promise<Import> {
+    const { session, job } = await begin(tenant, item, recording);
     try {
       const { id: tenantId, default_region: region } = tenant;
       const upload = { tenantId, region, job, body: chunksOf(body, stallMs) };
       const received = await receiveImport(session, upload);
-      track(tenantId, store(tenant, received, session));
+      track(tenantId, store(tenant, received, session, recording));
       return received;
     } catch (error) {
       // First why, then the lock: without it the import counts as interrupted.
@@ -94,9 +108,9 @@ export function createImports(
     }
   }
 
-  async function store(tenant: Tenant, job: Import, session: Session): Promise<void> {
+  async function store(tenant: Tenant, job: Import, session: Session, recording: Recording): Promise<void> {
     try {
-      await session.transaction((tx) => storeImport(tx, tenant.id, job));
+      await session.transaction(async (tx) => recording.write(tx, await storeImport(tx, tenant.id, job)));
     } catch (error) {
       await fail(tenant, job, error);
     } finally {
@@ -105,9 +119,9 @@ export function createImports(
   }
 
   return {
-    async receive(tenant, item, body) {
+    async receive(tenant, item, body, recording) {
       checkRoom(tenant.id);
-      const received = receive(tenant, item, body);
+      const received = receive(tenant, item, body, recording);
       track(tenant.id, received);
       return received;
     },

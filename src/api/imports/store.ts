@@ -8,9 +8,9 @@ import { notFound } from '../problem.js';
 
 /**
  * Makes contacts of what was received, all at once, unless the campaign has ended meanwhile. The campaign's calls go on: it is
- * locked only when the INSERT's trigger has counted, for the few statements that follow.
+ * locked only when the INSERT's trigger has counted, for the few statements that follow. Returns the job as it is then.
  */
-export async function storeImport(tx: Tx, tenantId: string, item: Import): Promise<void> {
+export async function storeImport(tx: Tx, tenantId: string, item: Import): Promise<Import> {
   await lockUploads(tx, tenantId, item.campaign_id);
   const before = await findCampaignById(tx, tenantId, item.campaign_id);
   if (!before) throw notFound('campaign');
@@ -19,6 +19,7 @@ export async function storeImport(tx: Tx, tenantId: string, item: Import): Promi
   const campaign = await lockCampaign(tx, tenantId, item.campaign_id);
   if (!campaign) throw notFound('campaign');
   checkOpen(campaign.status);
-  await completeImport(tx, tenantId, item.id, added);
+  const completed = await completeImport(tx, tenantId, item.id, added);
   if (campaign.status === 'running') await notifyDue(tx);
+  return completed;
 }

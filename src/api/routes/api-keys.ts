@@ -19,10 +19,12 @@ export const createApiKey = route({
   body: newApiKeyBody,
   status: 201,
   answer: createdApiKey,
-  async handle({ db, tenant, body }) {
+  handle({ change, tenant, body }) {
     const { key, prefix, sha256 } = newApiKey();
-    const made = await insertApiKey(db, tenant.id, { id: newId(), ...body, prefix, sha256 });
-    return { ...made, key };
+    return change(async (tx) => {
+      const made = await insertApiKey(tx, tenant.id, { id: newId(), ...body, prefix, sha256 });
+      return { ...made, key };
+    });
   },
 });
 
@@ -60,7 +62,8 @@ export const deleteApiKey = route({
   summary: 'Revoke an API key: requests with it are refused from now on',
   status: 204,
   answer: null,
-  async handle({ db, tenant, id }) {
-    if (!(await revokeApiKey(db, tenant.id, id))) throw notFound('API key');
-  },
+  handle: ({ change, tenant, id }) =>
+    change(async (tx) => {
+      if (!(await revokeApiKey(tx, tenant.id, id))) throw notFound('API key');
+    }),
 });

@@ -99,7 +99,7 @@ async function cancelRest(db: TenantDatabase, tenantId: string, id: string): Pro
 function changeStatus(
   verb: string,
   summary: string,
-  change: (tx: Tx, tenantId: string, found: Campaign) => Promise<void>,
+  act: (tx: Tx, tenantId: string, found: Campaign) => Promise<void>,
   rest?: (db: TenantDatabase, tenantId: string, id: string) => Promise<void>,
 ): Route {
   return route({
@@ -109,10 +109,10 @@ function changeStatus(
     summary,
     answer: campaign,
     problems: [409],
-    async handle({ db, tenant, id }) {
+    async handle({ db, change, tenant, id }) {
       const show = async (db: Db) => showCampaign((await findCampaignById(db, tenant.id, id)) ?? missing());
-      const shown = await transaction(db, async (tx) => {
-        await change(tx, tenant.id, (await lockCampaign(tx, tenant.id, id)) ?? missing());
+      const shown = await change(async (tx) => {
+        await act(tx, tenant.id, (await lockCampaign(tx, tenant.id, id)) ?? missing());
         return show(tx);
       });
       if (!rest) return shown;

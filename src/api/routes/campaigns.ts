@@ -13,7 +13,7 @@ import {
 } from '../../db/campaigns.js';
 import { deleteCampaign } from '../../db/delete-campaign.js';
 import { findMessageById } from '../../db/messages.js';
-import { type Db, transaction } from '../../db/pool.js';
+import type { Db } from '../../db/pool.js';
 import { findTrunkById } from '../../db/trunks.js';
 import { CampanileError } from '../../errors.js';
 import { newId } from '../../ids.js';
@@ -36,11 +36,12 @@ export const createCampaign = route({
   body: newCampaign,
   status: 201,
   answer: campaign,
-  async handle({ db, tenant, body }) {
-    checkTimes(body);
-    await checkReferences(db, tenant.id, body);
-    return showCampaign(await insertCampaign(db, tenant.id, { id: newId(), ...body }));
-  },
+  handle: ({ change, tenant, body }) =>
+    change(async (tx) => {
+      checkTimes(body);
+      await checkReferences(tx, tenant.id, body);
+      return showCampaign(await insertCampaign(tx, tenant.id, { id: newId(), ...body }));
+    }),
 });
 
 export const getCampaigns = route({
@@ -84,8 +85,8 @@ export const changeCampaign = route({
   body: campaignChanges,
   answer: campaign,
   problems: [409],
-  handle: ({ db, tenant, id, body }) =>
-    transaction(db, async (tx) => {
+  handle: ({ change, tenant, id, body }) =>
+    change(async (tx) => {
       const found = await lockCampaign(tx, tenant.id, id);
       if (!found) throw notFound('campaign');
       if (found.status === 'completed' || found.status === 'cancelled') {
@@ -110,14 +111,16 @@ export const copyCampaign = route({
   summary: 'Copy a campaign as a draft without contacts',
   body: campaignCopy,
   status: 201,
+  location: '/v1/campaigns/{id}',
   answer: campaign,
-  async handle({ db, tenant, id, body }) {
-    const found = await findCampaignById(db, tenant.id, id);
-    if (!found) throw notFound('campaign');
-    // Cut between two characters.
-    const name = body.name ?? `Copy of ${found.name}`.slice(0, 200).replace(/[\uD800-\uDBFF]$/, '');
-    return showCampaign(await insertCampaign(db, tenant.id, { ...found, id: newId(), name }));
-  },
+  handle: ({ change, tenant, id, body }) =>
+    change(async (tx) => {
+      const found = await findCampaignById(tx, tenant.id, id);
+      if (!found) throw notFound('campaign');
+      // Cut between two characters.
+      const name = body.name ?? `Copy of ${found.name}`.slice(0, 200).replace(/[\uD800-\uDBFF]$/, '');
+      return showCampaign(await insertCampaign(tx, tenant.id, { ...found, id: newId(), name }));
+    }),
 });
 
 export const deleteCampaignRoute = route({
@@ -128,8 +131,8 @@ export const deleteCampaignRoute = route({
   status: 204,
   answer: null,
   problems: [409],
-  async handle({ db, tenant, id }) {
-    await transaction(db, async (tx) => {
+  async handle({ db, change, tenant, id }) {
+    await change(async (tx) => {
       const found = await lockCampaign(tx, tenant.id, id);
       if (!found) throw notFound('campaign');
       if (found.status === 'running' || found.status === 'paused') {

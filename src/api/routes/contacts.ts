@@ -3,7 +3,7 @@ import { CONTACT_STATES } from '../../calls/states.js';
 import { findCampaignById, lockCampaign, notifyDue } from '../../db/campaigns.js';
 import { insertContacts, listContacts, lockUploads } from '../../db/contacts.js';
 import { isStoring } from '../../db/imports.js';
-import { type Tx, transaction } from '../../db/pool.js';
+import type { Tx } from '../../db/pool.js';
 import { CampanileError } from '../../errors.js';
 import { newId } from '../../ids.js';
 import { checkOpen } from '../campaign-open.js';
@@ -31,14 +31,14 @@ export const addContacts = route({
   status: 201,
   answer: added,
   problems: [409],
-  async handle({ db, tenant, id, upload }) {
+  async handle({ db, change, tenant, id, upload }) {
     const campaign = await findCampaignById(db, tenant.id, id);
     if (!campaign) throw notFound('campaign');
     checkOpen(campaign.status);
     if (await isStoring(db, tenant.id, id)) throw importStoring();
     return inTurn(async () => {
       const contacts = await checkContacts(readContacts(upload), tenant.default_region);
-      return transaction(db, (tx) => store(tx, tenant.id, id, contacts));
+      return change((tx) => store(tx, tenant.id, id, contacts));
     });
   },
 });

@@ -19,17 +19,16 @@ export const createImport = route({
   query: z.strictObject({ name: name.optional() }),
   stream: importContent,
   status: 201,
+  location: '/v1/imports/{id}',
   answer: importJob,
   problems: [408, 409, 429],
-  async handle({ ctx, db, tenant, id, query, imports, stream }) {
+  async handle({ db, recording, tenant, id, query, imports, stream }) {
     const campaign = await findCampaignById(db, tenant.id, id);
     if (!campaign) throw notFound('campaign');
     checkOpen(campaign.status);
     const format = stream.type === 'text/csv' ? ('csv' as const) : ('ndjson' as const);
     const item = { id: newId(), campaign_id: id, name: query.name ?? null, format };
-    const job = await imports.receive(tenant, item, stream.body);
-    ctx.set('Location', `/v1/imports/${job.id}`);
-    return job;
+    return imports.receive(tenant, item, stream.body, recording);
   },
 });
 

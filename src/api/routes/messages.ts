@@ -28,10 +28,11 @@ export const createMessage = route({
   },
   status: 201,
   answer: message,
-  handle({ db, tenant, query, upload }) {
+  handle({ change, tenant, query, upload }) {
     const { file, seconds } = parseWav(upload.bytes);
     const sha256 = createHash('sha256').update(file).digest('hex');
-    return insertMessage(db, tenant.id, { id: newId(), name: query.name, sha256, audio: file, seconds });
+    const made = { id: newId(), name: query.name, sha256, audio: file, seconds };
+    return change((tx) => insertMessage(tx, tenant.id, made));
   },
 });
 

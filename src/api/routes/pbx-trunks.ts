@@ -26,5 +26,5 @@ export const setPbxTrunk = route({
   param: pbxTrunkName,
   body: pbxTrunkLimits,
   answer: pbxTrunk,
-  handle: ({ pool, id, body }) => upsertPbxTrunk(pool, { name: id, ...body }),
+  handle: ({ change, id, body }) => change((tx) => upsertPbxTrunk(tx, { name: id, ...body })),
 });

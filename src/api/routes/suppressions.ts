@@ -39,9 +39,9 @@ export const createSuppressionList = route({
   body: newSuppressionList,
   status: 201,
   answer: suppressionList,
-  handle: ({ db, tenant, body }) => {
+  handle: ({ change, tenant, body }) => {
     const as_of = body.as_of ?? new Date().toISOString().slice(0, 10);
-    return insertSuppressionList(db, tenant.id, { id: newId(), name: body.name, as_of });
+    return change((tx) => insertSuppressionList(tx, tenant.id, { id: newId(), name: body.name, as_of }));
   },
 });
 
@@ -74,8 +74,8 @@ export const changeSuppressionList = route({
   summary: 'Rename a suppression list, or say of which day it is now',
   body: suppressionListChanges,
   answer: suppressionList,
-  handle: async ({ db, tenant, id, body }) =>
-    (await updateSuppressionList(db, tenant.id, id, body)) ?? missing(),
+  handle: ({ change, tenant, id, body }) =>
+    change(async (tx) => (await updateSuppressionList(tx, tenant.id, id, body)) ?? missing()),
 });
 
 export const addToSuppressionList = route({
@@ -86,11 +86,13 @@ export const addToSuppressionList = route({
   upload,
   status: 201,
   answer: added,
-  async handle({ db, tenant, id, upload }) {
+  async handle({ db, change, tenant, id, upload }) {
     if (!(await findSuppressionListById(db, tenant.id, id))) throw notFound('suppression list');
     const { numbers, rows } = await readNumbers(upload, tenant.default_region);
-    const fresh = await addSuppressedNumbers(db, tenant.id, id, numbers);
-    return { added: fresh, duplicates: rows - fresh };
+    return change(async (tx) => {
+      const fresh = await addSuppressedNumbers(tx, tenant.id, id, numbers);
+      return { added: fresh, duplicates: rows - fresh };
+    });
   },
 });
 
@@ -115,9 +117,10 @@ export const deleteSuppressionListRoute = route({
   summary: 'Delete a suppression list: its numbers may be called again, unless they are on another one',
   status: 204,
   answer: null,
-  async handle({ db, tenant, id }) {
-    if (!(await deleteSuppressionList(db, tenant.id, id))) missing();
-  },
+  handle: ({ change, tenant, id }) =>
+    change(async (tx) => {
+      if (!(await deleteSuppressionList(tx, tenant.id, id))) missing();
+    }),
 });
 
 export const removeFromSuppressionList = route({
@@ -128,10 +131,11 @@ export const removeFromSuppressionList = route({
   query: oneNumber,
   status: 204,
   answer: null,
-  async handle({ db, tenant, id, query }) {
-    if (!(await deleteSuppressedNumber(db, tenant.id, id, query.number)))
-      throw notFound('number on this list');
-  },
+  handle: ({ change, tenant, id, query }) =>
+    change(async (tx) => {
+      if (!(await deleteSuppressedNumber(tx, tenant.id, id, query.number)))
+        throw notFound('number on this list');
+    }),
 });
 
 export const removeInstallationNumber = route({
@@ -142,9 +146,10 @@ export const removeInstallationNumber = route({
   query: oneNumber,
   status: 204,
   answer: null,
-  async handle({ pool, query }) {
-    if (!(await deleteInstallationSuppression(pool, query.number))) throw notFound('number on this list');
-  },
+  handle: ({ change, query }) =>
+    change(async (tx) => {
+      if (!(await deleteInstallationSuppression(tx, query.number))) throw notFound('number on this list');
+    }),
 });
 
 export const addInstallationNumbers = route({
@@ -155,10 +160,12 @@ export const addInstallationNumbers = route({
   upload,
   status: 201,
   answer: added,
-  async handle({ pool, upload }) {
+  async handle({ change, upload }) {
     const { numbers, rows } = await readNumbers(upload, null);
-    const fresh = await addInstallationSuppressions(pool, numbers);
-    return { added: fresh, duplicates: rows - fresh };
+    return change(async (tx) => {
+      const fresh = await addInstallationSuppressions(tx, numbers);
+      return { added: fresh, duplicates: rows - fresh };
+    });
   },
 });
 

@@ -1,4 +1,3 @@
-import { transaction } from '../../db/pool.js';
 import { findTenantById, insertTenant, listTenants, lockTenant, updateTenant } from '../../db/tenants.js';
 import { newId } from '../../ids.js';
 import { notFound } from '../problem.js';
@@ -14,7 +13,7 @@ export const createTenant = route({
   body: newTenant,
   status: 201,
   answer: tenant,
-  handle: ({ pool, body }) => insertTenant(pool, { id: newId(), ...body }),
+  handle: ({ change, body }) => change((tx) => insertTenant(tx, { id: newId(), ...body })),
 });
 
 export const getTenants = route({
@@ -51,8 +50,8 @@ export const changeTenant = route({
   summary: 'Change a tenant',
   body: tenantChanges,
   answer: tenant,
-  handle: ({ pool, id, body }) =>
-    transaction(pool, async (tx) => {
+  handle: ({ change, id, body }) =>
+    change(async (tx) => {
       const found = await lockTenant(tx, id);
       if (!found) throw notFound('tenant');
       return updateTenant(tx, { ...found, ...body });

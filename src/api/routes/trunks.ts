@@ -1,6 +1,5 @@
 import { accountName, type SipAccount } from '../../calls/sip-account.js';
 import type { Db } from '../../db/pool.js';
-import { transaction } from '../../db/pool.js';
 import { findCallerIdsBeside, insertSipAccount, updateSipAccount } from '../../db/sip-accounts.js';
 import {
   ensurePbxTrunk,
@@ -34,14 +33,14 @@ export const createTrunk = route({
   body: newTrunk,
   status: 201,
   answer: trunk,
-  async handle({ db, tenant, principal, body, ...services }) {
+  async handle({ change, tenant, principal, body, ...services }) {
     const { sip, template = TEMPLATE_OF_ACCOUNTS, pbx_trunk, ...limits } = body;
     if (!sip && principal.role !== 'admin') throw forbidden(refusal);
     await checkTemplate(services, template);
     const id = newId();
     const made = { id, template, pbx_trunk: pbx_trunk ?? accountName(id), ...limits };
     if (!sip) {
-      return transaction(db, async (tx) => {
+      return change(async (tx) => {
         await ensurePbxTrunk(tx, made.pbx_trunk);
         await insertTrunk(tx, tenant.id, made);
         return show(tx, tenant.id, id);
@@ -49,7 +48,7 @@ export const createTrunk = route({
     }
     const { password, ...account } = sip;
     await checkAccount(account, services);
-    return transaction(db, async (tx) => {
+    return change(async (tx) => {
       await insertTrunk(tx, tenant.id, made);
       await insertSipAccount(tx, tenant.id, id, account, services.passwords.seal(tenant.id, id, password));
       return show(tx, tenant.id, id);
@@ -88,7 +87,7 @@ export const changeTrunk = route({
     'Change a trunk; without a SIP account only an admin may. Calls under way keep what they were placed with',
   body: trunkChanges,
   answer: trunk,
-  async handle({ db, tenant, principal, id, body, ...services }) {
+  async handle({ db, change, tenant, principal, id, body, ...services }) {
     const found = await findTrunkById(db, tenant.id, id);
     if (!found) throw notFound('trunk');
     if (!found.sip && principal.role !== 'admin') throw forbidden(refusal);
@@ -96,7 +95,7 @@ export const changeTrunk = route({
     if (body.sip?.host !== undefined) await checkHost(body.sip.host, services);
     if (body.template !== undefined && body.template !== found.template)
       await checkTemplate(services, body.template);
-    return transaction(db, async (tx) => {
+    return change(async (tx) => {
       const before = await lockTrunk(tx, tenant.id, id);
       if (!before) throw notFound('trunk');
       const { sip, ...changes } = body;
