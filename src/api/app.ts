@@ -79,11 +79,10 @@ function challenge({ code, detail }: Problem): string {
 function missing(ctx: Context): Problem {
   if (ctx.status === 405) {
     return problemOf(
-      405,
       'method_not_allowed',
       `${ctx.path} takes ${ctx.response.get('Allow')}, not ${ctx.method}`,
     );
   }
-  if (ctx.status === 501) return problemOf(501, 'method_unknown', `there is no method ${ctx.method}`);
-  return problemOf(404, 'not_found', `there is nothing at ${ctx.path}; /docs lists what there is`);
+  if (ctx.status === 501) return problemOf('method_unknown', `there is no method ${ctx.method}`);
+  return problemOf('not_found', `there is nothing at ${ctx.path}; /docs lists what there is`);
 }

@@ -56,7 +56,7 @@ async function findOwner(db: Db, keyUse: KeyUse, key: string): Promise<Principal
 function bearerOf(authorization: string): string {
   const [, token] = /^Bearer +([\w.~+/=-]+) *$/i.exec(authorization) ?? [];
   if (token !== undefined) return token;
-  throw new CampanileError('token_missing', 'send a token: Authorization: Bearer ...', { status: 401 });
+  throw new CampanileError('token_missing', 'send a token: Authorization: Bearer ...');
 }
 
 /** What a token says of its issuer, before it is believed: it only chooses who is to verify it. */

@@ -37,7 +37,7 @@ export function parseJson(bytes: Buffer): unknown {
     return JSON.parse(decodeUtf8(bytes));
   } catch (cause) {
     if (cause instanceof CampanileError) throw cause;
-    throw new CampanileError('json_invalid', 'the body is not valid JSON', { status: 400, cause });
+    throw new CampanileError('json_invalid', 'the body is not valid JSON', { cause });
   }
 }
 
@@ -46,7 +46,7 @@ export function decodeUtf8(bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new CampanileError('not_utf8', 'the body is not UTF-8', { status: 400, cause });
+    throw new CampanileError('not_utf8', 'the body is not UTF-8', { cause });
   }
 }
 
@@ -68,17 +68,16 @@ function collect({ req }: Context, limit: number): Promise<Buffer> {
       else settle(() => reject(tooLarge(limit)));
     };
     const onEnd = () => settle(() => resolve(Buffer.concat(chunks, size)));
-    const onClose = () =>
-      settle(() => reject(new CampanileError('body_cut_off', 'the body broke off', { status: 400 })));
+    const onClose = () => settle(() => reject(new CampanileError('body_cut_off', 'the body broke off')));
     req.on('data', onData).on('end', onEnd).on('close', onClose);
     req.on('error', () => {}); // `close` follows
   });
 }
 
 function tooLarge(limit: number): CampanileError {
-  return new CampanileError('body_too_large', `the body is larger than ${limit} bytes`, { status: 413 });
+  return new CampanileError('body_too_large', `the body is larger than ${limit} bytes`);
 }
 
 function unsupported(message: string): CampanileError {
-  return new CampanileError('content_type_unsupported', message, { status: 415 });
+  return new CampanileError('content_type_unsupported', message);
 }

@@ -37,9 +37,6 @@ export async function checkContacts(
       throw new CampanileError(
         'too_many_contacts',
         `more than ${MAX_ROWS} contacts in one request: send several`,
-        {
-          status: 413,
-        },
       );
     }
     if (rows % ROWS_PER_TURN === 0) await setImmediate();

@@ -48,7 +48,6 @@ export async function* readCsv(text: AsyncIterable<string> | Iterable<string>): 
   } catch (cause) {
     if (!(cause instanceof CsvError)) throw cause;
     throw new CampanileError('csv_invalid', `the body is not valid CSV: ${describe(cause)}`, {
-      status: 400,
       cause,
     });
   } finally {

@@ -19,12 +19,11 @@ export class ExportSlots {
       throw new CampanileError(
         'too_many_exports',
         `${own} exports of this tenant are under way: wait until one has ended`,
-        { status: 429, retryAfterSeconds: RETRY_AFTER_SECONDS },
+        { retryAfterSeconds: RETRY_AFTER_SECONDS },
       );
     }
     if (this.#all >= this.most) {
       throw new CampanileError('exports_busy', 'too many exports are under way: try again later', {
-        status: 503,
         retryAfterSeconds: RETRY_AFTER_SECONDS,
       });
     }

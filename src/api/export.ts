@@ -69,7 +69,6 @@ function refuseHttp10(ctx: Context): void {
   throw new CampanileError(
     'http_1_1_required',
     'an export in HTTP/1.0 that broke off would look whole: use HTTP/1.1, behind nginx with proxy_http_version 1.1',
-    { status: 426 },
   );
 }
 

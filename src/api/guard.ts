@@ -12,7 +12,7 @@ export function authorize({ access, method, refusal, keyRefusal }: Route, princi
   if (keyRefusal !== null && principal.keyId !== undefined) throw forbidden(keyRefusal);
   if (principal.role === 'viewer' && method !== 'get') {
     const message = "a viewer may only read: use a tenant's token, from campanile token --tenant ID";
-    throw new CampanileError('read_only', message, { status: 403 });
+    throw new CampanileError('read_only', message);
   }
 }
 
@@ -39,9 +39,7 @@ export async function findTenantOf(
   if (tenant && principal.role !== 'admin') refuseSuspended(tenant);
   if (tenant) return tenant;
   if (principal.role !== 'admin') {
-    throw new CampanileError('token_invalid', 'the tenant that the token is for does not exist', {
-      status: 401,
-    });
+    throw new CampanileError('token_invalid', 'the tenant that the token is for does not exist');
   }
   errors.push({ field: '?tenant_id', message: 'is no tenant' });
   return undefined;
@@ -59,13 +57,10 @@ function refuseSuspended({ suspended }: Tenant): void {
   throw new CampanileError(
     'tenant_suspended',
     'the tenant is suspended: ask the operator of this installation',
-    {
-      status: 403,
-    },
   );
 }
 
 /** The 403 of what a token does not allow. */
 export function forbidden(message: string): CampanileError {
-  return new CampanileError('forbidden', message, { status: 403 });
+  return new CampanileError('forbidden', message);
 }

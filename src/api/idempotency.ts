@@ -104,17 +104,17 @@ export function parseKey(header: string): string | null {
   if (key.length >= 1 && key.length <= 255) return key;
   const message =
     'the Idempotency-Key must be 1 to 255 letters of ASCII, in quotes or without blanks, such as a UUID';
-  throw new CampanileError('idempotency_key_invalid', message, { status: 400 });
+  throw new CampanileError('idempotency_key_invalid', message);
 }
 
 function usedForAnother(): CampanileError {
   const message =
     'the Idempotency-Key was used for another request: make a new key for each thing that is to be done';
-  return new CampanileError('idempotency_key_reused', message, { status: 422 });
+  return new CampanileError('idempotency_key_reused', message);
 }
 
 function underWay(): CampanileError {
   const message =
     'the request with this Idempotency-Key is under way: send it again in a second to get its answer';
-  return new CampanileError('idempotency_key_in_use', message, { status: 409, retryAfterSeconds: 1 });
+  return new CampanileError('idempotency_key_in_use', message, { retryAfterSeconds: 1 });
 }

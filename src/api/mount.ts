@@ -102,7 +102,7 @@ function pathParameter(route: Route, params: Record<string, string>, errors: Fie
   if (name === undefined) return '';
   const checked = check(route.param, value, errors, () => `{${name}}`);
   if (checked !== undefined) return checked;
-  if (name === 'id') throw new CampanileError('not_found', 'there is nothing with this id', { status: 404 });
+  if (name === 'id') throw new CampanileError('not_found', 'there is nothing with this id');
   return '';
 }
 

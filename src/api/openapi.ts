@@ -1,8 +1,10 @@
 import { STATUS_CODES } from 'node:http';
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
+import { PROBLEMS, type ProblemCode } from '../problems.js';
 import { problem } from './problem.js';
-import { binary, isTenantRoute, type Route } from './route.js';
+import { binary, creates, type Route } from './route.js';
+import { problemCodesOf } from './route-problems.js';
 
 const INTRODUCTION = `Outbound voice campaigns on Asterisk.
 
@@ -16,7 +18,27 @@ with \`Retry-After\`.
 
 Lists come in pages: give \`next\` as \`after\` to get the one that follows. Times are UTC (RFC 3339), phone numbers
 E.164, ids UUIDs. What goes wrong is told by a problem document (RFC 9457) with a stable \`code\`; a 422 names every
-field that is wrong. The id of another tenant's object is as unknown as one that never was.`;
+field that is wrong, and [all codes](docs/errors) are listed. The id of another tenant's object is as unknown as one that never
+was.
+
+Every POST that creates something takes an \`Idempotency-Key\`: send a new UUID with each thing to be done, and the same one
+again whenever you do not know what became of the request. It is done once. A repeat within 24 hours gets the answer of the
+first, with \`Idempotent-Replayed: true\`; while that is under way 409, and with another request 422. What was refused may
+be mended and sent with the same key. Uploads are compared by their bytes, imports, which are streams, by type and length;
+a repeat of an import shows the job as it ended.`;
+
+const idempotencyKey = z.object({
+  'Idempotency-Key': z.string().min(1).max(255).optional().meta({
+    description:
+      'A name for what is to be done, such as a UUID: within 24 hours it is done once, however often the request comes',
+  }),
+});
+
+const replayed = z.object({
+  'Idempotent-Replayed': z.literal('true').optional().meta({
+    description: 'Nothing was done: this is the answer of the first request with this Idempotency-Key',
+  }),
+});
 
 /** The OpenAPI 3.1 document of `routes`, as an object that is ready for JSON. */
 export function openApiDocument(routes: readonly Route[]) {
@@ -48,52 +70,29 @@ function pathOf(route: Route): Parameters<OpenAPIRegistry['registerPath']>[0] {
     request: {
       ...(parameter === undefined ? {} : { params: z.object({ [parameter]: route.param }) }),
       query: route.query,
+      ...(creates(route) ? { headers: idempotencyKey } : {}),
       ...(content === undefined
         ? {}
         : { body: { required: true, content: mapValues(content, (schema) => ({ schema })) } }),
     },
     responses: {
-      [route.status]: { description: STATUS_CODES[route.status] ?? '', ...answerOf(route) },
-      ...Object.fromEntries(problemsOf(route).map((status) => [status, problemAnswer(status)])),
+      [route.status]: {
+        description: STATUS_CODES[route.status] ?? '',
+        ...answerOf(route),
+        ...(creates(route) ? { headers: replayed } : {}),
+      },
+      ...mapValues(byStatus(problemCodesOf(route)), problemAnswer),
     },
   };
 }
 
-/** The statuses of the problems that a route may answer with. */
-function problemsOf(route: Route): number[] {
-  const guarded = route.access !== 'public';
-  const isLimited = route.body !== null || route.upload !== null;
-  const takesBody = isLimited || route.stream !== null;
-  const statuses = [
-    ...(takesBody ? [400, 415] : []),
-    ...(isLimited ? [413] : []),
-    ...(guarded ? [401, 403, 429, 503] : []),
-    ...(route.path.includes('{id}') ? [404] : []),
-    ...(takesBody || isTenantRoute(route) || Object.keys(route.query.shape).length > 0 ? [422] : []),
-    ...route.problems,
-  ];
-  return [...new Set(statuses)].sort((a, b) => a - b);
-}
-
-const MEANINGS: Record<number, string> = {
-  400: 'The body cannot be read',
-  401: 'There is no token, or it is not good',
-  403: 'The token does not allow this',
-  404: 'There is nothing with this id',
-  408: 'Nothing came for too long',
-  409: 'The state of things does not allow this',
-  413: 'The body is too large',
-  415: 'The content type is not one of those',
-  422: 'Fields are wrong, and named',
-  426: 'The request came in HTTP/1.0, in which nobody sees that an answer broke off',
-  429: 'Too many requests, or too much of this at once, or bad tokens from the address: Retry-After says when to go on',
-  503: 'The database or an outside issuer does not answer, or too much of this is under way here',
-};
-
-function problemAnswer(status: number) {
+/** What a problem of one status may be: its codes, and when each happens. */
+function problemAnswer(codes: readonly ProblemCode[]) {
   return {
-    description: MEANINGS[status] ?? 'A problem',
-    content: { 'application/problem+json': { schema: problem } },
+    description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].when}`).join('  \n'),
+    content: {
+      'application/problem+json': { schema: z.intersection(problem, z.object({ code: z.enum(codes) })) },
+    },
   };
 }
 
@@ -110,6 +109,13 @@ function tagOf(path: string): string {
       .exec(path)
       ?.slice(1)
       .findLast(Boolean) ?? 'installation'
+  );
+}
+
+function byStatus(codes: readonly ProblemCode[]): Record<string, ProblemCode[]> {
+  const statuses = [...new Set(codes.map((code) => PROBLEMS[code].status))].sort((a, b) => a - b);
+  return Object.fromEntries(
+    statuses.map((status) => [status, codes.filter((code) => PROBLEMS[code].status === status)]),
   );
 }
 

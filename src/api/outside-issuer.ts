@@ -56,7 +56,6 @@ function unavailable(cause: unknown): CampanileError {
     'issuer_unavailable',
     'the keys of the outside issuer cannot be had: try again later',
     {
-      status: 503,
       retryAfterSeconds: FAILURE_PAUSE_SECONDS,
       cause,
     },

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 import { CampanileError } from '../errors.js';
+import { isProblemCode, PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../problems.js';
 
 /** A field of a request that is wrong: `/contacts/3/number` (RFC 6901) in a body, `?limit` in the query, `{name}` in the path. */
 export interface FieldError {
@@ -15,9 +16,7 @@ export class FieldsInvalid extends CampanileError {
 
   constructor(errors: readonly FieldError[], count = errors.length) {
     const named = count > errors.length ? `; the first ${errors.length} are named` : '';
-    super('fields_invalid', `${count} ${count === 1 ? 'field is' : 'fields are'} wrong${named}`, {
-      status: 422,
-    });
+    super('fields_invalid', `${count} ${count === 1 ? 'field is' : 'fields are'} wrong${named}`);
     this.errors = errors;
     this.count = count;
   }
@@ -25,17 +24,19 @@ export class FieldsInvalid extends CampanileError {
 
 /** The 404 of an id that is unknown, or of another tenant's: nobody can tell which. */
 export function notFound(noun: string): CampanileError {
-  return new CampanileError('not_found', `there is no ${noun} with this id`, { status: 404 });
+  return new CampanileError('not_found', `there is no ${noun} with this id`);
 }
 
-/** RFC 9457. `code` is stable; `errors` comes with `fields_invalid`. */
+/** RFC 9457. `code` is stable and one of src/problems.ts; `errors` comes with `fields_invalid`. */
 export const problem = z
   .strictObject({
-    type: z.literal('about:blank'),
+    type: z
+      .string()
+      .meta({ description: 'The address of what is told about the code', example: '/docs/errors#not_found' }),
     title: z.string().meta({ description: 'What the status means' }),
     status: z.int(),
     detail: z.string().meta({ description: 'What could not be done and why, for a person' }),
-    code: z.string().meta({ description: 'The same for the same problem, for a program' }),
+    code: z.enum(PROBLEM_CODES).meta({ description: 'The same for the same problem, for a program' }),
     errors: z
       .array(z.strictObject({ field: z.string(), message: z.string() }))
       .optional()
@@ -48,9 +49,10 @@ export const problem = z
   .meta({ id: 'Problem' });
 export type Problem = z.output<typeof problem>;
 
-/** The problem document of a status and a code. */
-export function problemOf(status: number, code: string, detail: string): Problem {
-  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail, code };
+/** The problem document of a code. */
+export function problemOf(code: ProblemCode, detail: string): Problem {
+  const { status } = PROBLEMS[code];
+  return { type: `/docs/errors#${code}`, title: STATUS_CODES[status] ?? 'Error', status, detail, code };
 }
 
 /**
@@ -60,23 +62,18 @@ export function problemOf(status: number, code: string, detail: string): Problem
 export function problemOfError(error: unknown): Problem {
   if (error instanceof FieldsInvalid) {
     return {
-      ...problemOf(error.status, error.code, error.message),
+      ...problemOf('fields_invalid', error.message),
       errors: [...error.errors],
       error_count: error.count,
     };
   }
-  if (error instanceof CampanileError && error.status !== 500) {
-    return problemOf(error.status, error.code, error.message);
-  }
-  if (isExposed(error)) return problemOf(error.status, 'bad_request', error.message);
+  if (error instanceof CampanileError && isProblemCode(error.code))
+    return problemOf(error.code, error.message);
+  if (isExposed(error)) return problemOf('bad_request', error.message);
   if (isUnavailable(error)) {
-    return problemOf(
-      503,
-      'database_unavailable',
-      'the database cannot answer at the moment: try again later',
-    );
+    return problemOf('database_unavailable', 'the database cannot answer at the moment: try again later');
   }
-  return problemOf(500, 'internal', 'something went wrong here; the log says what, under the request id');
+  return problemOf('internal', 'something went wrong here; the log says what, under the request id');
 }
 
 function isExposed(error: unknown): error is Error & { status: number } {

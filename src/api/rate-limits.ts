@@ -32,7 +32,7 @@ export function createRateLimits(): RateLimits {
       ctx.set('RateLimit', `"tenant";r=${Math.max(limit - consumedPoints, 0)};t=${seconds}`);
       if (consumedPoints <= limit) return;
       const message = `the tenant may send ${limit} requests a minute: go on in ${seconds} s`;
-      throw new CampanileError('rate_limited', message, { status: 429, retryAfterSeconds: seconds });
+      throw new CampanileError('rate_limited', message, { retryAfterSeconds: seconds });
     },
 
     async refuseGuesser(ctx) {
@@ -40,7 +40,7 @@ export function createRateLimits(): RateLimits {
       if (found === null || found.consumedPoints < BAD_TOKENS || found.msBeforeNext <= 0) return;
       const seconds = secondsOf(found.msBeforeNext);
       const message = `too many bad tokens came from this address: go on in ${seconds} s`;
-      throw new CampanileError('too_many_bad_tokens', message, { status: 429, retryAfterSeconds: seconds });
+      throw new CampanileError('too_many_bad_tokens', message, { retryAfterSeconds: seconds });
     },
 
     async countBadToken(ctx) {

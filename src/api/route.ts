@@ -5,6 +5,7 @@ import type { InstallationFacts } from '../db/campaign-facts.js';
 import type { Pool, TenantDatabase } from '../db/pool.js';
 import type { Tenant } from '../db/tenants.js';
 import type { Logger } from '../log.js';
+import type { ProblemCode } from '../problems.js';
 import type { PasswordSeal } from '../seal.js';
 import type { Change, Recording } from './change.js';
 import type { Idempotency } from './idempotency.js';
@@ -106,8 +107,8 @@ interface Spec<A extends Access, Q extends z.ZodObject, B extends z.ZodType, S e
   location?: string;
   /** JSON, or one or several media types, of which the route writes one to `ctx` itself; or null for none, which is a 204. */
   answer: S | string | Content | null;
-  /** Statuses beside those that follow from the rest, for the documentation. */
-  problems?: readonly number[];
+  /** The codes of its own: src/api/route-problems.ts has those that follow from the rest. */
+  problems?: readonly ProblemCode[];
   handle(call: Call<A, Q, B>): Promise<Answer<z.output<S>> | undefined>;
 }
 
@@ -127,7 +128,7 @@ export interface Route {
   readonly status: 200 | 201 | 202 | 204;
   readonly location: string | null;
   readonly answer: z.ZodType | string | Content | null;
-  readonly problems: readonly number[];
+  readonly problems: readonly ProblemCode[];
   handle(call: Call<'tenant', z.ZodObject, z.ZodType>): Promise<unknown>;
 }
 

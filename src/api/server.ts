@@ -1,4 +1,4 @@
-import { createServer, type Server, STATUS_CODES } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { findInstallationFacts } from '../db/campaign-facts.js';
@@ -131,15 +131,15 @@ function refuse(error: Error & { code?: string }, socket: Duplex): void {
     socket.destroy();
     return;
   }
-  const [status, code, detail] =
+  const problem =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? ([408, 'request_timeout', 'the request did not arrive in time'] as const)
+      ? problemOf('request_timeout', 'the request did not arrive in time')
       : error.code === 'HPE_HEADER_OVERFLOW'
-        ? ([431, 'headers_too_large', 'the headers are too large'] as const)
-        : ([400, 'http_invalid', 'this is not a valid HTTP request'] as const);
-  const body = JSON.stringify(problemOf(status, code, detail));
+        ? problemOf('headers_too_large', 'the headers are too large')
+        : problemOf('http_invalid', 'this is not a valid HTTP request');
+  const body = JSON.stringify(problem);
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

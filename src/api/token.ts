@@ -109,7 +109,7 @@ export function invalidToken(
   message = 'the token is not a valid one of this installation',
   cause?: unknown,
 ): CampanileError {
-  return new CampanileError('token_invalid', message, { status: 401, cause });
+  return new CampanileError('token_invalid', message, { cause });
 }
 
 /** Whether somebody may have tried his luck: not with a token that was signed as it should, and only has expired. */

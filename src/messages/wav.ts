@@ -97,5 +97,5 @@ function printable(id: string): string {
 }
 
 function unusable(why: string): CampanileError {
-  return new CampanileError('audio_unusable', `${why}; ${CURE}`, { status: 422 });
+  return new CampanileError('audio_unusable', `${why}; ${CURE}`);
 }

@@ -76,16 +76,13 @@ export function renderCallFile(directives: readonly Directive[]): string {
 function renderLine({ key, value }: Directive): string {
   const reason = refusal(key, value);
   if (reason) {
-    throw new CampanileError('call_file_refused', `cannot write ${key} into a call file: ${reason}`, {
-      status: 422,
-    });
+    throw new CampanileError('call_file_refused', `cannot write ${key} into a call file: ${reason}`);
   }
   const line = `${key}: ${value.replaceAll(';', '\\;')}\n`;
   if (line.length >= LINE_LIMIT) {
     throw new CampanileError(
       'call_file_refused',
       `cannot write ${key} into a call file: the line has ${line.length} bytes and Asterisk skips lines of ${LINE_LIMIT} or more`,
-      { status: 422 },
     );
   }
   return line;

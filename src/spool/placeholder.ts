@@ -64,8 +64,5 @@ export function textOf(name: PlaceholderName, values: TemplateValues): string | 
   throw new CampanileError(
     'template_value_refused',
     `cannot fill {${name}}: the value does not match ${pattern}`,
-    {
-      status: 422,
-    },
   );
 }

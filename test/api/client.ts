@@ -5,6 +5,7 @@ import type { ImportLimits } from '../../src/api/imports/imports.js';
 import type { OutsideIssuer } from '../../src/api/outside-issuer.js';
 import { problem } from '../../src/api/problem.js';
 import type { Route } from '../../src/api/route.js';
+import { problemCodesOf } from '../../src/api/route-problems.js';
 import { routes } from '../../src/api/routes.js';
 import { type Api, createApi } from '../../src/api/server.js';
 import { issueToken } from '../../src/api/token.js';
@@ -94,7 +95,7 @@ async function send(url: string, method: string, path: string, sent: Sent): Prom
   const bytes = Buffer.from(await response.arrayBuffer());
   const type = response.headers.get('Content-Type') ?? '';
   const json = /^application\/(problem\+)?json/.test(type) ? JSON.parse(bytes.toString()) : null;
-  if (response.status >= 400) expectProblem(response.status, type, json);
+  if (response.status >= 400) expectProblem(routeOf(method, path), response.status, type, json);
   else expectAnswer(routeOf(method, path), response.status, json);
   return { status: response.status, headers: response.headers, bytes, json };
 }
@@ -104,9 +105,11 @@ function rawBody(body: unknown): string | Buffer<ArrayBuffer> {
   return Buffer.isBuffer(body) ? Buffer.from(body) : JSON.stringify(body);
 }
 
-function expectProblem(status: number, type: string, json: unknown): void {
+function expectProblem(route: Route | undefined, status: number, type: string, json: unknown): void {
   expect(type).toMatch(/^application\/problem\+json/);
-  expect(problem.parse(json).status).toBe(status);
+  const found = problem.parse(json);
+  expect(found.status).toBe(status);
+  if (route) expect(problemCodesOf(route), `${route.method} ${route.path}`).toContain(found.code);
 }
 
 function expectAnswer(route: Route | undefined, status: number, json: unknown): void {

@@ -116,7 +116,7 @@ describe('a request', () => {
     try {
       const reply = await api.send('GET', '/v1/messages', { token: tenant.token });
       expect(reply.json).toEqual({
-        type: 'about:blank',
+        type: expect.stringMatching(/^\/docs\/errors#\w+$/),
         title: 'Internal Server Error',
         status: 500,
         detail: expect.any(String),

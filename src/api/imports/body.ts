@@ -35,7 +35,7 @@ async function inTime<T>(next: Promise<T>, ms: number): Promise<T> {
     timer = setTimeout(() => {
       next.catch(() => {}); // the connection is about to be closed
       const message = `nothing of the body came for ${ms / 1000} s`;
-      reject(new CampanileError('body_stalled', message, { status: 408 }));
+      reject(new CampanileError('body_stalled', message));
     }, ms);
   });
   try {
@@ -48,5 +48,5 @@ async function inTime<T>(next: Promise<T>, ms: number): Promise<T> {
 }
 
 function cutOff(cause?: unknown): CampanileError {
-  return new CampanileError('body_cut_off', 'the body broke off', { status: 400, cause });
+  return new CampanileError('body_cut_off', 'the body broke off', { cause });
 }

@@ -46,9 +46,7 @@ export function createImports(
     const own = [...running.values()].filter((id) => id === tenantId).length;
     if (!stopped && running.size < most && own < mostPerTenant) return;
     const limit = own >= mostPerTenant ? `${mostPerTenant} imports of a tenant` : `${most} imports`;
-    throw new CampanileError('too_many_imports', `no more than ${limit} run at once: try again later`, {
-      status: 429,
-    });
+    throw new CampanileError('too_many_imports', `no more than ${limit} run at once: try again later`);
   }
 
   function track(tenantId: string, work: Promise<unknown>): void {

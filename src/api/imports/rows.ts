@@ -38,7 +38,6 @@ async function* decode(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> 
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
     throw new CampanileError('not_utf8', `the body is not UTF-8, some way behind byte ${bytes}`, {
-      status: 400,
       cause,
     });
   }
@@ -56,9 +55,7 @@ async function* readNdjson(text: AsyncIterable<string>): AsyncGenerator<ImportRo
       if (each.trim() !== '') yield rowOf(each, line);
     }
     if (rest.length > MAX_LINE) {
-      throw new CampanileError('ndjson_invalid', `line ${line + 1} is longer than ${MAX_LINE} characters`, {
-        status: 400,
-      });
+      throw new CampanileError('ndjson_invalid', `line ${line + 1} is longer than ${MAX_LINE} characters`);
     }
   }
   if (rest.trim() !== '') yield rowOf(rest, line + 1);

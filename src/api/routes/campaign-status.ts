@@ -12,6 +12,7 @@ import { cancelContacts } from '../../db/contacts.js';
 import { type Db, type TenantDatabase, type Tx, transaction } from '../../db/pool.js';
 import { findOldSuppressionLists } from '../../db/suppressions.js';
 import { CampanileError } from '../../errors.js';
+import type { ProblemCode } from '../../problems.js';
 import { notFound } from '../problem.js';
 import { type Route, route } from '../route.js';
 import { campaign } from '../schemas/campaign.js';
@@ -22,11 +23,13 @@ export const startCampaign = changeStatus(
   'Start a draft that has contacts',
   async (tx, tenantId, found) => {
     expectStatus('start', 'campaign_not_draft', found, ['draft']);
-    if (found.pending === 0) throw conflict('campaign_empty', 'cannot start a campaign that has no contacts');
+    if (found.pending === 0)
+      throw new CampanileError('campaign_empty', 'cannot start a campaign that has no contacts');
     await checkSuppressionLists(tx, tenantId, found);
     await updateCampaignStatus(tx, tenantId, found.id, 'running');
     await notifyDue(tx);
   },
+  { problems: ['campaign_not_draft', 'campaign_empty', 'suppression_lists_old'] },
 );
 
 export const pauseCampaign = changeStatus(
@@ -36,6 +39,7 @@ export const pauseCampaign = changeStatus(
     expectStatus('pause', 'campaign_not_running', found, ['running']);
     await updateCampaignStatus(tx, tenantId, found.id, 'paused');
   },
+  { problems: ['campaign_not_running'] },
 );
 
 export const resumeCampaign = changeStatus(
@@ -47,6 +51,7 @@ export const resumeCampaign = changeStatus(
     await updateCampaignStatus(tx, tenantId, found.id, 'running');
     await notifyDue(tx);
   },
+  { problems: ['campaign_not_paused', 'suppression_lists_old'] },
 );
 
 export const cancelCampaign = changeStatus(
@@ -61,7 +66,7 @@ export const cancelCampaign = changeStatus(
     }
     await cancelContacts(tx, tenantId, found.id, BATCH);
   },
-  cancelRest,
+  { problems: ['campaign_ended'], rest: cancelRest },
 );
 
 export const archiveCampaign = changeStatus(
@@ -71,12 +76,14 @@ export const archiveCampaign = changeStatus(
     expectStatus('archive', 'campaign_not_ended', found, ['completed', 'cancelled']);
     await updateCampaignArchived(tx, tenantId, found.id, true);
   },
+  { problems: ['campaign_not_ended'] },
 );
 
 export const unarchiveCampaign = changeStatus(
   'unarchive',
   'Take a campaign out of the archive',
   (tx, tenantId, found) => updateCampaignArchived(tx, tenantId, found.id, false),
+  {},
 );
 
 /** So many contacts are cancelled in a fraction of a second, in which the ends of the campaign's calls wait. */
@@ -100,15 +107,19 @@ function changeStatus(
   verb: string,
   summary: string,
   act: (tx: Tx, tenantId: string, found: Campaign) => Promise<void>,
-  rest?: (db: TenantDatabase, tenantId: string, id: string) => Promise<void>,
+  options: {
+    problems?: readonly ProblemCode[];
+    rest?: (db: TenantDatabase, tenantId: string, id: string) => Promise<void>;
+  },
 ): Route {
+  const { problems = [], rest } = options;
   return route({
     method: 'post',
     path: `/v1/campaigns/{id}/${verb}`,
     access: 'tenant',
     summary,
     answer: campaign,
-    problems: [409],
+    problems,
     async handle({ db, change, tenant, id }) {
       const show = async (db: Db) => showCampaign((await findCampaignById(db, tenant.id, id)) ?? missing());
       const shown = await change(async (tx) => {
@@ -130,7 +141,7 @@ async function checkSuppressionLists(tx: Tx, tenantId: string, found: Campaign):
   if (old?.length === 0) return;
   const why =
     old === null ? 'there is none' : `too old: ${old.map((name) => JSON.stringify(name)).join(', ')}`;
-  throw conflict(
+  throw new CampanileError(
     'suppression_lists_old',
     `the campaign demands suppression lists of the last ${days} days, and ${why}; bring them up to date and set their as_of`,
   );
@@ -142,14 +153,13 @@ function missing(): never {
 
 function expectStatus(
   verb: string,
-  code: string,
+  code: ProblemCode,
   { status }: Campaign,
   from: readonly CampaignStatus[],
 ): void {
   if (from.includes(status)) return;
-  throw conflict(code, `cannot ${verb} a campaign that is ${status}, only one that is ${from.join(' or ')}`);
-}
-
-function conflict(code: string, message: string): CampanileError {
-  return new CampanileError(code, message, { status: 409 });
+  throw new CampanileError(
+    code,
+    `cannot ${verb} a campaign that is ${status}, only one that is ${from.join(' or ')}`,
+  );
 }

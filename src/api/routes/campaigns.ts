@@ -84,13 +84,13 @@ export const changeCampaign = route({
     'Change a campaign that has not ended: with the next call. Calls under way keep what they were placed with',
   body: campaignChanges,
   answer: campaign,
-  problems: [409],
+  problems: ['campaign_ended'],
   handle: ({ change, tenant, id, body }) =>
     change(async (tx) => {
       const found = await lockCampaign(tx, tenant.id, id);
       if (!found) throw notFound('campaign');
       if (found.status === 'completed' || found.status === 'cancelled') {
-        throw conflict('campaign_ended', `cannot change a campaign that is ${found.status}`);
+        throw new CampanileError('campaign_ended', `cannot change a campaign that is ${found.status}`);
       }
       checkTimes({ ...found, ...body });
       // The trunk decides what may be shown: with either the other is to be looked at.
@@ -130,19 +130,19 @@ export const deleteCampaignRoute = route({
   summary: 'Delete a draft, or a campaign that has ended, with all its contacts and attempts',
   status: 204,
   answer: null,
-  problems: [409],
+  problems: ['campaign_not_ended', 'calls_under_way'],
   async handle({ db, change, tenant, id }) {
     await change(async (tx) => {
       const found = await lockCampaign(tx, tenant.id, id);
       if (!found) throw notFound('campaign');
       if (found.status === 'running' || found.status === 'paused') {
-        throw conflict(
+        throw new CampanileError(
           'campaign_not_ended',
           `cannot delete a campaign that is ${found.status}: cancel it first`,
         );
       }
       if (found.ports_in_use > 0) {
-        throw conflict(
+        throw new CampanileError(
           'calls_under_way',
           `${found.ports_in_use} of its calls are under way: try again when they are over`,
         );
@@ -158,10 +158,6 @@ export const deleteCampaignRoute = route({
 function checkTimes({ start_at, end_at }: { start_at: Date | null; end_at: Date | null }): void {
   if (!end_at || (start_at ?? new Date(0)) < end_at) return;
   throw new FieldsInvalid([{ field: '/end_at', message: 'must be after start_at' }]);
-}
-
-function conflict(code: string, message: string): CampanileError {
-  return new CampanileError(code, message, { status: 409 });
 }
 
 /** Throws a FieldsInvalid when the trunk or message that a campaign names is none of the tenant's. */

@@ -30,7 +30,7 @@ export const addContacts = route({
   upload: { content: { 'application/json': newContacts, 'text/csv': contactsCsv }, limit: MAX_BYTES },
   status: 201,
   answer: added,
-  problems: [409],
+  problems: ['csv_invalid', 'too_many_contacts', 'campaign_ended', 'import_storing', 'contact_limit'],
   async handle({ db, change, tenant, id, upload }) {
     const campaign = await findCampaignById(db, tenant.id, id);
     if (!campaign) throw notFound('campaign');
@@ -64,7 +64,6 @@ function importStoring(): CampanileError {
   return new CampanileError(
     'import_storing',
     'an import into this campaign is being stored: try again when it is completed',
-    { status: 409 },
   );
 }
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { errorsPage } from '../errors-page.js';
 import { openApiDocument } from '../openapi.js';
 import { notFound } from '../problem.js';
 import { type Route, route } from '../route.js';
@@ -34,11 +35,14 @@ const START = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', dee
 `;
 
 const TYPES: Readonly<Record<string, string>> = {
+  errors: 'text/html; charset=utf-8',
   'start.js': 'text/javascript; charset=utf-8',
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
   'swagger-ui.css': 'text/css; charset=utf-8',
   'favicon-32x32.png': 'image/png',
 };
+
+const WRITTEN_HERE: Readonly<Record<string, () => string>> = { 'start.js': () => START, errors: errorsPage };
 
 /** The route of the document that describes all of `routes`, this one too, hence a function. */
 export function getOpenApi(routes: () => readonly Route[]): Route {
@@ -75,15 +79,15 @@ export const getDocsFile = route({
   method: 'get',
   path: '/docs/{file}',
   access: 'public',
-  summary: 'What that page is made of',
+  summary: 'What that page is made of; /docs/errors lists the codes of problems',
   param: z.string(),
   answer: 'text/css',
-  problems: [404],
+  problems: ['not_found'],
   async handle({ ctx, id: file }) {
     const type = Object.hasOwn(TYPES, file) ? TYPES[file] : undefined;
     if (type === undefined) throw notFound('file');
     ctx.type = type;
     ctx.set('Cache-Control', 'public, max-age=3600');
-    ctx.body = file === 'start.js' ? START : await readFile(join(swaggerUi, file));
+    ctx.body = WRITTEN_HERE[file]?.() ?? (await readFile(join(swaggerUi, file)));
   },
 });

@@ -55,7 +55,7 @@ export const exportAttempts = route({
   summary: 'Export a campaign’s attempts, however many, the newest last',
   query: attemptsQuery,
   answer: exportContent('Attempt', Object.keys(ATTEMPT_COLUMNS).join(', ')),
-  problems: [426, 429, 503],
+  problems: ['http_1_1_required', 'too_many_exports', 'exports_busy'],
   async handle({ id, query, ...call }) {
     const campaign = await findCampaignById(call.db, call.tenant.id, id);
     if (!campaign) throw notFound('campaign');
@@ -79,7 +79,7 @@ export const exportContacts = route({
     'Contact',
     `${Object.keys(CONTACT_COLUMNS).join(', ')}, and ${FIELD_PREFIX}NAME for each field`,
   ),
-  problems: [426, 429, 503],
+  problems: ['http_1_1_required', 'too_many_exports', 'exports_busy'],
   async handle({ id, query, ...call }) {
     const campaign = await findCampaignById(call.db, call.tenant.id, id);
     if (!campaign) throw notFound('campaign');

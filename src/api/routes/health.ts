@@ -11,7 +11,7 @@ export const getHealth = route({
   access: 'public',
   summary: 'Whether the database answers within a second',
   answer: z.strictObject({ status: z.literal('ok') }).meta({ id: 'Health' }),
-  problems: [503],
+  problems: ['database_unavailable'],
   async handle({ pool }) {
     const patience = new AbortController();
     const late = setTimeout(PATIENCE_MS, undefined, { signal: patience.signal }).then(() => {
@@ -21,7 +21,6 @@ export const getHealth = route({
       await Promise.race([pool.query('SELECT 1'), late]);
     } catch (cause) {
       throw new CampanileError('database_unavailable', 'the database does not answer', {
-        status: 503,
         cause,
       });
     } finally {

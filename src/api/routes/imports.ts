@@ -21,7 +21,14 @@ export const createImport = route({
   status: 201,
   location: '/v1/imports/{id}',
   answer: importJob,
-  problems: [408, 409, 429],
+  problems: [
+    'body_stalled',
+    'ndjson_invalid',
+    'csv_invalid',
+    'campaign_ended',
+    'contact_limit',
+    'too_many_imports',
+  ],
   async handle({ db, recording, tenant, id, query, imports, stream }) {
     const campaign = await findCampaignById(db, tenant.id, id);
     if (!campaign) throw notFound('campaign');

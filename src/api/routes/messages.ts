@@ -28,6 +28,7 @@ export const createMessage = route({
   },
   status: 201,
   answer: message,
+  problems: ['audio_unusable'],
   handle({ change, tenant, query, upload }) {
     const { file, seconds } = parseWav(upload.bytes);
     const sha256 = createHash('sha256').update(file).digest('hex');

@@ -86,6 +86,7 @@ export const addToSuppressionList = route({
   upload,
   status: 201,
   answer: added,
+  problems: ['csv_invalid', 'too_many_contacts'],
   async handle({ db, change, tenant, id, upload }) {
     if (!(await findSuppressionListById(db, tenant.id, id))) throw notFound('suppression list');
     const { numbers, rows } = await readNumbers(upload, tenant.default_region);
@@ -160,6 +161,7 @@ export const addInstallationNumbers = route({
   upload,
   status: 201,
   answer: added,
+  problems: ['csv_invalid', 'too_many_contacts'],
   async handle({ change, upload }) {
     const { numbers, rows } = await readNumbers(upload, null);
     return change(async (tx) => {

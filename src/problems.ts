@@ -1,0 +1,176 @@
+/** A way in which a request can fail: the HTTP status, when it happens, and what the caller can do. */
+export interface ProblemEntry {
+  status: number;
+  when: string;
+  todo: string;
+}
+
+/**
+ * Every code that an answer of the API may have, with its one status. The OpenAPI document, /docs/errors and docs/errors.md
+ * are made from this; nothing else may be thrown at a caller.
+ */
+export const PROBLEMS = {
+  bad_request: { status: 400, when: 'The address cannot be decoded', todo: 'Encode it (RFC 3986)' },
+  body_cut_off: { status: 400, when: 'The connection ended before the body did', todo: 'Send it again' },
+  csv_invalid: {
+    status: 400,
+    when: 'The body is not CSV that can be read',
+    todo: 'See `detail` for the line',
+  },
+  http_invalid: { status: 400, when: 'What came is not HTTP', todo: 'Use an HTTP client' },
+  idempotency_key_invalid: {
+    status: 400,
+    when: 'The Idempotency-Key is empty, too long or not ASCII',
+    todo: 'Send 1 to 255 letters, such as a UUID',
+  },
+  json_invalid: { status: 400, when: 'The body is not JSON', todo: 'Send valid JSON' },
+  ndjson_invalid: {
+    status: 400,
+    when: 'A line of the upload is too long',
+    todo: 'Send one JSON object on each line',
+  },
+  not_utf8: { status: 400, when: 'The body is not UTF-8', todo: 'Convert it' },
+  token_invalid: {
+    status: 401,
+    when: 'The token or API key is wrong, expired or revoked, or its tenant is gone',
+    todo: 'Get a new one',
+  },
+  token_missing: { status: 401, when: 'There is no token', todo: 'Send one as `Authorization: Bearer`' },
+  forbidden: {
+    status: 403,
+    when: 'The token does not allow this',
+    todo: 'See `detail` for whose token does',
+  },
+  read_only: {
+    status: 403,
+    when: 'A viewer tried to change something',
+    todo: 'Use a token of the role tenant',
+  },
+  tenant_deleting: {
+    status: 403,
+    when: 'The tenant is being deleted',
+    todo: 'Nothing: it will be gone, and its tokens with it',
+  },
+  tenant_suspended: {
+    status: 403,
+    when: 'The tenant is suspended',
+    todo: 'Ask the operator of the installation',
+  },
+  not_found: {
+    status: 404,
+    when: 'There is nothing at this address or with this id, or it is of another tenant',
+    todo: 'Look the id up in the list',
+  },
+  method_not_allowed: { status: 405, when: 'The address does not take this method', todo: 'See `Allow`' },
+  body_stalled: { status: 408, when: 'Nothing of an upload came for too long', todo: 'Upload it again' },
+  request_timeout: { status: 408, when: 'The request did not arrive in time', todo: 'Send it again' },
+  calls_under_way: {
+    status: 409,
+    when: 'Calls of the campaign are up',
+    todo: 'Try again when they are over',
+  },
+  campaign_empty: { status: 409, when: 'The campaign has no contacts to call', todo: 'Add contacts first' },
+  campaign_ended: {
+    status: 409,
+    when: 'The campaign is completed or cancelled',
+    todo: 'Copy it and go on with the copy',
+  },
+  campaign_not_draft: { status: 409, when: 'Only a draft can be started', todo: 'Resume it if it is paused' },
+  campaign_not_ended: {
+    status: 409,
+    when: 'The campaign must be completed or cancelled for this',
+    todo: 'Cancel it first',
+  },
+  campaign_not_paused: {
+    status: 409,
+    when: 'Only a paused campaign can be resumed',
+    todo: 'Start it if it is a draft',
+  },
+  campaign_not_running: {
+    status: 409,
+    when: 'Only a running campaign can be paused',
+    todo: 'Nothing: it does not call',
+  },
+  contact_limit: {
+    status: 409,
+    when: 'The tenant would have more contacts than its `max_contacts`',
+    todo: 'Delete campaigns that are over, or ask the operator for more',
+  },
+  idempotency_key_in_use: {
+    status: 409,
+    when: 'The request with this Idempotency-Key is under way',
+    todo: 'Send it again after `Retry-After` to get its answer',
+  },
+  import_storing: {
+    status: 409,
+    when: 'An import into the campaign is being stored',
+    todo: 'Try again when it is completed',
+  },
+  suppression_lists_old: {
+    status: 409,
+    when: 'The campaign demands newer suppression lists than there are',
+    todo: 'Bring the lists up to date and set their `as_of`',
+  },
+  body_too_large: {
+    status: 413,
+    when: 'The body is too large',
+    todo: 'Send less at once, contacts as an import',
+  },
+  too_many_contacts: { status: 413, when: 'There are too many rows for one request', todo: 'Use an import' },
+  content_type_unsupported: {
+    status: 415,
+    when: 'Content type, charset or encoding is none that the route takes',
+    todo: 'See `detail` for those it takes',
+  },
+  audio_unusable: {
+    status: 422,
+    when: 'The audio is not as it must be',
+    todo: 'Convert it as `detail` says',
+  },
+  fields_invalid: { status: 422, when: 'Fields are missing or wrong', todo: '`errors` names each of them' },
+  idempotency_key_reused: {
+    status: 422,
+    when: 'The Idempotency-Key was used for another request within 24 hours',
+    todo: 'Make a new key for each thing that is to be done',
+  },
+  http_1_1_required: {
+    status: 426,
+    when: 'An export was asked for in HTTP/1.0, in which nobody sees that it broke off',
+    todo: 'Use HTTP/1.1',
+  },
+  rate_limited: { status: 429, when: 'The tenant sent too many requests', todo: 'Wait for `Retry-After`' },
+  too_many_bad_tokens: {
+    status: 429,
+    when: 'Too many bad tokens came from the address',
+    todo: 'Correct the token, and wait for `Retry-After`',
+  },
+  too_many_exports: {
+    status: 429,
+    when: 'The tenant has too many exports under way',
+    todo: 'Wait for one to end',
+  },
+  too_many_imports: { status: 429, when: 'Too many imports are under way', todo: 'Wait for one to end' },
+  headers_too_large: { status: 431, when: 'The headers are too large', todo: 'Send fewer' },
+  internal: {
+    status: 500,
+    when: 'Something went wrong in Campanile',
+    todo: 'Tell the operator the `X-Request-Id`; repeat what creates with its Idempotency-Key',
+  },
+  method_unknown: { status: 501, when: 'There is no such method', todo: 'See the reference' },
+  database_unavailable: { status: 503, when: 'The database does not answer', todo: 'Try again later' },
+  exports_busy: { status: 503, when: 'Too many exports are under way', todo: 'Wait for `Retry-After`' },
+  issuer_unavailable: {
+    status: 503,
+    when: 'The outside issuer of tokens cannot be reached',
+    todo: 'Wait for `Retry-After`',
+  },
+} as const satisfies Readonly<Record<string, ProblemEntry>>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** All of them, in the order of their statuses. */
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEMS, code);
+}
