@@ -12,20 +12,30 @@ export interface Tenant {
   ports: number;
   calls_per_second: number | null;
   default_region: string | null;
+  /** IANA: of calling windows that name none. */
+  time_zone: string | null;
+  /** Over all campaigns; null is without limit. */
+  max_contacts: number | null;
   /** Of the API; null is without limit. */
   requests_per_minute: number | null;
   /** It places no call and may not use the API. */
   suspended: boolean;
+  /** It is suspended as well, and will be gone. */
+  deleting_since: Date | null;
   created_at: Date;
 }
 
-const COLUMNS =
-  'id, name, ports, calls_per_second, default_region, requests_per_minute, suspended, created_at';
+/** What a tenant is made of. */
+export type NewTenant = Omit<Tenant, 'created_at' | 'deleting_since'>;
 
-export async function insertTenant(db: Db, tenant: Omit<Tenant, 'created_at'>): Promise<Tenant> {
+const COLUMNS = `id, name, ports, calls_per_second, default_region, time_zone, max_contacts, requests_per_minute,
+  suspended, deleting_since, created_at`;
+
+export async function insertTenant(db: Db, tenant: NewTenant): Promise<Tenant> {
   const { rows } = await db.query<Tenant>(
-    `INSERT INTO tenants (id, name, ports, calls_per_second, default_region, requests_per_minute, suspended)
-      VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${COLUMNS}`,
+    `INSERT INTO tenants (id, name, ports, calls_per_second, default_region, time_zone, max_contacts,
+        requests_per_minute, suspended)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING ${COLUMNS}`,
     valuesOf(tenant),
   );
   return rows[0]!;
@@ -52,18 +62,27 @@ export async function listTenants(db: Db, page: Page): Promise<Tenant[]> {
   return rows;
 }
 
-export async function updateTenant(db: Db, tenant: Tenant): Promise<Tenant> {
+export async function updateTenant(db: Db, tenant: NewTenant): Promise<Tenant> {
   const { rows } = await db.query<Tenant>(
-    `UPDATE tenants SET name = $2, ports = $3, calls_per_second = $4, default_region = $5, requests_per_minute = $6,
-        suspended = $7
+    `UPDATE tenants SET name = $2, ports = $3, calls_per_second = $4, default_region = $5, time_zone = $6,
+        max_contacts = $7, requests_per_minute = $8, suspended = $9
       WHERE id = $1 RETURNING ${COLUMNS}`,
     valuesOf(tenant),
   );
   return rows[0]!;
 }
 
-/** As $1 to $7 of the statements that write. */
-function valuesOf(tenant: Omit<Tenant, 'created_at'>): unknown[] {
-  const { id, name, ports, calls_per_second, default_region, requests_per_minute, suspended } = tenant;
-  return [id, name, ports, calls_per_second, default_region, requests_per_minute, suspended];
+/** As $1 to $9 of the statements that write. */
+function valuesOf(tenant: NewTenant): unknown[] {
+  return [
+    tenant.id,
+    tenant.name,
+    tenant.ports,
+    tenant.calls_per_second,
+    tenant.default_region,
+    tenant.time_zone,
+    tenant.max_contacts,
+    tenant.requests_per_minute,
+    tenant.suspended,
+  ];
 }

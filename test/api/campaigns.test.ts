@@ -250,7 +250,7 @@ describe('when a campaign may call', () => {
     [{ ...window, except_dates: ['2026-02-30'] }, ['/calling_window/except_dates/0']],
     [{ ...window, weekdays: ['monday'] }, ['/calling_window/weekdays/0']],
     [{ ...window, exept_dates: [] }, ['/calling_window/exept_dates']],
-    [{ hours: [] }, ['/calling_window/hours', '/calling_window/weekdays', '/calling_window/zone']],
+    [{ hours: [] }, ['/calling_window/hours', '/calling_window/weekdays']],
   ])('is refused when it cannot be read: %j', async (calling_window, fields) => {
     const reply = await create({
       name: 'Vespers',

@@ -21,6 +21,8 @@ beforeAll(async () => {
     ports: 1,
     calls_per_second: null,
     default_region: null,
+    time_zone: null,
+    max_contacts: null,
     requests_per_minute: null,
     suspended: false,
   };

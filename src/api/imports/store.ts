@@ -4,6 +4,7 @@ import { completeImport, type Import } from '../../db/imports.js';
 import type { Tx } from '../../db/pool.js';
 import { insertStagedContacts } from '../../db/staging.js';
 import { checkOpen } from '../campaign-open.js';
+import { checkContactLimit } from '../contact-limit.js';
 import { notFound } from '../problem.js';
 
 /**
@@ -19,6 +20,7 @@ export async function storeImport(tx: Tx, tenantId: string, item: Import): Promi
   const campaign = await lockCampaign(tx, tenantId, item.campaign_id);
   if (!campaign) throw notFound('campaign');
   checkOpen(campaign.status);
+  await checkContactLimit(tx, tenantId, added);
   const completed = await completeImport(tx, tenantId, item.id, added);
   if (campaign.status === 'running') await notifyDue(tx);
   return completed;

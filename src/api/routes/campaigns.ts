@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { mayShow } from '../../calls/sip-account.js';
 import { CONTACT_STATES } from '../../calls/states.js';
+import type { CallingWindow } from '../../calls/window.js';
 import {
   type Campaign,
   findCampaignById,
@@ -14,6 +15,7 @@ import {
 import { deleteCampaign } from '../../db/delete-campaign.js';
 import { findMessageById } from '../../db/messages.js';
 import type { Db } from '../../db/pool.js';
+import type { Tenant } from '../../db/tenants.js';
 import { findTrunkById } from '../../db/trunks.js';
 import { CampanileError } from '../../errors.js';
 import { newId } from '../../ids.js';
@@ -40,7 +42,8 @@ export const createCampaign = route({
     change(async (tx) => {
       checkTimes(body);
       await checkReferences(tx, tenant.id, body);
-      return showCampaign(await insertCampaign(tx, tenant.id, { id: newId(), ...body }));
+      const calling_window = inZone(body.calling_window, tenant);
+      return showCampaign(await insertCampaign(tx, tenant.id, { id: newId(), ...body, calling_window }));
     }),
 });
 
@@ -97,7 +100,12 @@ export const changeCampaign = route({
       const { trunk_id, caller_id } = { ...found, ...body };
       const shown = 'trunk_id' in body || 'caller_id' in body ? { trunk_id, caller_id } : {};
       await checkReferences(tx, tenant.id, { ...body, ...shown });
-      const changed = await updateCampaign(tx, tenant.id, { ...found, ...body });
+      const { calling_window = found.calling_window } = body;
+      const changed = await updateCampaign(tx, tenant.id, {
+        ...found,
+        ...body,
+        calling_window: inZone(calling_window, tenant),
+      });
       // It may have more ports now.
       if (found.status === 'running') await notifyDue(tx);
       return showCampaign(changed);
@@ -153,6 +161,18 @@ export const deleteCampaignRoute = route({
     await deleteCampaign(db, tenant.id, id);
   },
 });
+
+/** A calling window with its zone, which is the tenant's when it names none. Throws a FieldsInvalid when he has none either. */
+function inZone(
+  window: (Omit<CallingWindow, 'zone'> & { zone?: string | undefined }) | null,
+  { time_zone }: Tenant,
+): CallingWindow | null {
+  if (!window) return null;
+  const zone = window.zone ?? time_zone;
+  if (zone !== null) return { ...window, zone };
+  const message = 'is required: the tenant has no time_zone of its own';
+  throw new FieldsInvalid([{ field: '/calling_window/zone', message }]);
+}
 
 /** Throws a FieldsInvalid when a campaign would end before it starts. */
 function checkTimes({ start_at, end_at }: { start_at: Date | null; end_at: Date | null }): void {

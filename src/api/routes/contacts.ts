@@ -8,6 +8,7 @@ import { CampanileError } from '../../errors.js';
 import { newId } from '../../ids.js';
 import { checkOpen } from '../campaign-open.js';
 import { type CheckedContacts, checkContacts } from '../contact-check.js';
+import { checkContactLimit } from '../contact-limit.js';
 import { readContacts } from '../contact-rows.js';
 import { notFound } from '../problem.js';
 import { route } from '../route.js';
@@ -55,6 +56,7 @@ async function store(tx: Tx, tenantId: string, id: string, { unique, rows }: Che
   const campaign = await lockCampaign(tx, tenantId, id);
   if (!campaign) throw notFound('campaign');
   checkOpen(campaign.status);
+  await checkContactLimit(tx, tenantId, inserted);
   if (campaign.status === 'running') await notifyDue(tx);
   return { added: inserted, duplicates: rows - inserted };
 }

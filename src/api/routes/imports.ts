@@ -4,6 +4,7 @@ import { findCampaignById } from '../../db/campaigns.js';
 import { failAbandonedImports, findImportById, listImports } from '../../db/imports.js';
 import { newId } from '../../ids.js';
 import { checkOpen } from '../campaign-open.js';
+import { checkContactRoom } from '../contact-limit.js';
 import { renderRejected } from '../imports/rejected.js';
 import { notFound } from '../problem.js';
 import { route } from '../route.js';
@@ -33,6 +34,7 @@ export const createImport = route({
     const campaign = await findCampaignById(db, tenant.id, id);
     if (!campaign) throw notFound('campaign');
     checkOpen(campaign.status);
+    await checkContactRoom(db, tenant.id);
     const format = stream.type === 'text/csv' ? ('csv' as const) : ('ndjson' as const);
     const item = { id: newId(), campaign_id: id, name: query.name ?? null, format };
     return imports.receive(tenant, item, stream.body, recording);

@@ -42,14 +42,14 @@ const callingWindow = z
       .max(1000)
       .default([])
       .meta({ example: ['2026-12-25'] }),
-    zone: z.string().meta({
+    zone: z.string().optional().meta({
       description:
-        'An IANA time zone, or `contact` for those that each contact may be in: open in all of them',
+        'An IANA time zone, or `contact` for those that each contact may be in: open in all of them. Without it the tenant’s `time_zone` as it is now',
       example: 'contact',
     }),
   })
   .check(({ value, issues }) => {
-    const parsed = parseWindow(value);
+    const parsed = parseWindow({ ...value, zone: value.zone ?? 'contact' });
     if ('window' in parsed) return;
     for (const { field, message } of parsed.problems) {
       const path = field

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isZone } from '../../calls/zone.js';
 import { callsPerSecond, name, ports, region, time, uuid } from './common.js';
 
 const requestsPerMinute = z
@@ -12,12 +13,30 @@ const suspended = z
   .boolean()
   .meta({ description: 'It places no call from now on, and its tokens are refused; calls under way go on' });
 
+const timeZone = z
+  .string()
+  .refine(isZone, 'must be the IANA name of a time zone such as Europe/Rome')
+  .nullable()
+  .meta({
+    description: 'The zone of calling windows that name none when they are set; null: they must name one',
+    example: 'Europe/Rome',
+  });
+
+const maxContacts = z
+  .int()
+  .min(0)
+  .max(1_000_000_000)
+  .nullable()
+  .meta({ description: 'Contacts that may be stored, over all campaigns; null is without limit' });
+
 export const newTenant = z
   .strictObject({
     name,
     ports: ports.meta({ description: 'Calls at once over all of the tenant’s campaigns' }),
     calls_per_second: callsPerSecond.nullable().default(null),
     default_region: region.nullable().default(null),
+    time_zone: timeZone.default(null),
+    max_contacts: maxContacts.default(null),
     requests_per_minute: requestsPerMinute.default(600),
     suspended: suspended.default(false),
   })
@@ -29,6 +48,8 @@ export const tenantChanges = z
     ports: ports.exactOptional(),
     calls_per_second: callsPerSecond.nullable().exactOptional(),
     default_region: region.nullable().exactOptional(),
+    time_zone: timeZone.exactOptional(),
+    max_contacts: maxContacts.exactOptional(),
     requests_per_minute: requestsPerMinute.exactOptional(),
     suspended: suspended.exactOptional(),
   })
@@ -41,8 +62,13 @@ export const tenant = z
     ports: z.int(),
     calls_per_second: z.number().nullable(),
     default_region: z.string().nullable(),
+    time_zone: z.string().nullable(),
+    max_contacts: z.int().nullable(),
     requests_per_minute: z.int().nullable(),
     suspended: z.boolean(),
+    deleting_since: time.nullable().meta({
+      description: 'When its deletion was asked for: until it is gone, nothing of it can be changed',
+    }),
     created_at: time,
   })
   .meta({ id: 'Tenant' });
