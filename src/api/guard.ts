@@ -52,8 +52,14 @@ export async function findCountedTenant(db: Db, principal: Principal): Promise<T
   return tenant;
 }
 
-function refuseSuspended({ suspended }: Tenant): void {
-  if (!suspended) return;
+/** Throws a CampanileError (`tenant_deleting`, 403) when the tenant will be gone: nothing of it can be changed any more. */
+export function refuseDeleting({ deleting_since }: Pick<Tenant, 'deleting_since'>): void {
+  if (deleting_since) throw new CampanileError('tenant_deleting', 'the tenant is being deleted');
+}
+
+function refuseSuspended(tenant: Tenant): void {
+  refuseDeleting(tenant);
+  if (!tenant.suspended) return;
   throw new CampanileError(
     'tenant_suspended',
     'the tenant is suspended: ask the operator of this installation',

@@ -7,7 +7,7 @@ import type { Authenticate } from './authenticate.js';
 import { checkType, parseJson, readBody } from './body.js';
 import { createChanges } from './change.js';
 import { check, pointer } from './check.js';
-import { authorize, findCountedTenant, findTenantOf } from './guard.js';
+import { authorize, findCountedTenant, findTenantOf, refuseDeleting } from './guard.js';
 import { ANY_TIMES, Repeated } from './idempotency.js';
 import { type FieldError, FieldsInvalid } from './problem.js';
 import { bodyLimit, creates, isTenantRoute, type Route, type Services } from './route.js';
@@ -78,6 +78,7 @@ async function callOf(
     principal && query && isTenantRoute(route)
       ? await findTenantOf(services.pool, principal, named, errors)
       : undefined;
+  if (tenant && route.method !== 'get') refuseDeleting(tenant);
   const counted = tenant ?? (principal && (await findCountedTenant(services.pool, principal)));
   if (counted) await services.limits.countRequest(ctx, counted);
 

@@ -40,7 +40,7 @@ import {
   removeFromSuppressionList,
   removeInstallationNumber,
 } from './routes/suppressions.js';
-import { changeTenant, createTenant, getTenant, getTenants } from './routes/tenants.js';
+import { changeTenant, createTenant, deleteTenantRoute, getTenant, getTenants } from './routes/tenants.js';
 import { changeTrunk, createTrunk, getTrunk, getTrunks } from './routes/trunks.js';
 
 /** Every route there is; the app mounts these and the OpenAPI document describes these. */
@@ -49,6 +49,7 @@ export const routes: readonly Route[] = [
   getTenants,
   getTenant,
   changeTenant,
+  deleteTenantRoute,
   createTrunk,
   getTrunks,
   getTrunk,

@@ -53,3 +53,14 @@ export async function listMessages(db: Db, tenantId: string, page: Page): Promis
   );
   return rows;
 }
+
+/** Of these hashes (hex SHA-256 of audio) those that no tenant's message has. */
+export async function listUnusedAudio(db: Db, hashes: readonly string[]): Promise<string[]> {
+  if (hashes.length === 0) return [];
+  const { rows } = await db.query<{ sha256: string }>(
+    `SELECT sha256 FROM unnest($1::text[]) AS h(sha256)
+      WHERE NOT EXISTS (SELECT FROM messages m WHERE m.sha256 = h.sha256)`,
+    [hashes],
+  );
+  return rows.map(({ sha256 }) => sha256);
+}

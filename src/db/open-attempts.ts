@@ -64,21 +64,20 @@ export interface AttemptState {
   hangupAt: Date | null;
 }
 
-/** How far an attempt is. */
-export interface AttemptState {
-  state: 'open' | 'ended';
-  sawAnswer: boolean;
-  hangupAt: Date | null;
-}
-
-/** The states of these calls' attempts; calls without an attempt are missing from the answer. */
+/**
+ * The states of these calls' attempts; those of a tenant that was deleted have ended with it, and other calls without an attempt are
+ * missing from the answer.
+ */
 export async function findAttemptStates(
   db: Db,
   callIds: readonly string[],
 ): Promise<Map<string, AttemptState>> {
   const { rows } = await db.query<AttemptState & { tenant_id: string; id: string }>(
-    `SELECT tenant_id, id, state, answered_at IS NOT NULL AS "sawAnswer", hangup_at AS "hangupAt" FROM attempts
-      JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id)`,
+    `SELECT k.tenant_id, k.id, coalesce(a.state, 'ended') AS state, a.answered_at IS NOT NULL AS "sawAnswer",
+        a.hangup_at AS "hangupAt"
+      FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
+      LEFT JOIN attempts a ON a.tenant_id = k.tenant_id AND a.id = k.id
+      WHERE a.id IS NOT NULL OR EXISTS (SELECT FROM deleted_tenants d WHERE d.id = k.tenant_id)`,
     keysOf(callIds),
   );
   return new Map(rows.map(({ tenant_id, id, ...state }) => [callIdOf(tenant_id, id), state]));

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
-import { access, chmod, chown, mkdir, open, rename } from 'node:fs/promises';
+import { access, chmod, chown, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findMessageAudio } from '../db/messages.js';
+import { findMessageAudio, listUnusedAudio } from '../db/messages.js';
 import type { Db } from '../db/pool.js';
 import { CampanileError } from '../errors.js';
 
@@ -11,11 +11,14 @@ export interface Sounds {
   pathOf(sha256: string): string;
   /** Makes sure a message's sound is on this node. Throws a CampanileError when it is not to be had. */
   ensure(tenantId: string, messageId: string, sha256: string): Promise<void>;
+  /** Removes the sounds that are no message's any more; returns how many. */
+  sweep(): Promise<number>;
 }
 
 /** Keeps sounds in `directory`, given to `owner` if there is one; `db` is where they come from. */
 export function createSounds(db: Db, directory: string, owner: { uid: number; gid: number } | null): Sounds {
   const underWay = new Map<string, Promise<void>>();
+  const removing = new Map<string, Promise<boolean>>();
 
   async function fetchSound(tenantId: string, messageId: string, sha256: string): Promise<void> {
     const file = join(directory, `${sha256}.wav`);
@@ -44,16 +47,40 @@ export function createSounds(db: Db, directory: string, owner: { uid: number; gi
     await rename(draft, file);
   }
 
+  /**
+   * Whoever needs the sound meanwhile waits and fetches it anew; and who had it before has a message, which the query then
+   * finds.
+   */
+  async function remove(sha256: string): Promise<boolean> {
+    if (underWay.has(sha256)) return false;
+    const [unused] = await listUnusedAudio(db, [sha256]);
+    if (unused) await rm(join(directory, `${sha256}.wav`), { force: true });
+    return unused !== undefined;
+  }
+
   return {
     pathOf: (sha256) => join(directory, sha256),
     ensure(tenantId, messageId, sha256) {
       // Looked for each time: somebody may have tidied up.
       let sound = underWay.get(sha256);
       if (!sound) {
-        sound = fetchSound(tenantId, messageId, sha256).finally(() => underWay.delete(sha256));
+        const fetch = () => fetchSound(tenantId, messageId, sha256);
+        const removal = removing.get(sha256);
+        sound = (removal ? removal.then(fetch, fetch) : fetch()).finally(() => underWay.delete(sha256));
         underWay.set(sha256, sound);
       }
       return sound;
+    },
+    async sweep() {
+      const names = await readdir(directory).catch(() => []);
+      const kept = names.flatMap((name) => /^([0-9a-f]{64})\.wav$/.exec(name)?.[1] ?? []);
+      let removed = 0;
+      for (const sha256 of await listUnusedAudio(db, kept)) {
+        const removal = remove(sha256).finally(() => removing.delete(sha256));
+        removing.set(sha256, removal);
+        if (await removal) removed += 1;
+      }
+      return removed;
     },
   };
 }

@@ -7,6 +7,7 @@ import { createCallTokens } from '../agi/token.js';
 import { askAsterisk } from '../asterisk-console.js';
 import type { Config } from '../config.js';
 import type { Ending } from '../db/finish.js';
+import { deleteOldAnswers } from '../db/idempotency.js';
 import { listen } from '../db/listen.js';
 import { lockNode } from '../db/node-lock.js';
 import { registerNode, touchNode } from '../db/nodes.js';
@@ -25,6 +26,7 @@ import { createReports } from '../spool/reports.js';
 import type { Template } from '../spool/template.js';
 import { createArchiveWatcher } from '../spool/watcher.js';
 import { withdrawCancelledCalls } from './cancel-calls.js';
+import { createDeleteTenants } from './delete-tenants.js';
 import { expireInTurns } from './expire-campaigns.js';
 import { createFinishArchived } from './finish-archived.js';
 import { finishCalls } from './finish-calls.js';
@@ -128,26 +130,33 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       finish,
       dispose: watcher.dispose,
     });
+    const ask = (command: string) => askAsterisk(config.asteriskRunDir, command);
     const sipAccounts = createSipAccounts({
       pool,
       node: node.name,
       file: config.pjsipFile,
       owner: spool.owner,
       passwords: createPasswordSeal(secret),
-      ask: (command) => askAsterisk(config.asteriskRunDir, command),
+      ask,
       log,
       onLoaded: turns.wake,
     });
+    const deleting = createDeleteTenants({ pool, node: node.name, spool, sounds, ask, log });
     const hints: Record<string, () => unknown> = {
       campanile_due: turns.wake,
       campanile_cancelled: () =>
         cancel().catch((error) => log.error({ err: error }, 'cannot withdraw cancelled calls')),
       campanile_sip_accounts: sipAccounts.sync,
+      campanile_tenants: () =>
+        deleting.run().catch((error) => log.error({ err: error }, 'cannot delete tenants')),
     };
     const listener = listen(url, Object.keys(hints), (channel) => hints[channel]?.(), log);
     const duties = createDuties(
       [
         { everySeconds: 5, name: 'withdraw cancelled calls', run: cancel },
+        { everySeconds: 2, name: 'delete tenants', run: deleting.run },
+        { everySeconds: 60, name: 'remove sounds of no message', run: sounds.sweep },
+        { everySeconds: 600, name: 'forget answers of long ago', run: () => deleteOldAnswers(pool) },
         { everySeconds: 5, name: 'end campaigns whose time is over', run: () => expireInTurns(pool) },
         { everySeconds: 10, name: 'write SIP accounts', run: sipAccounts.sync },
         {
@@ -170,6 +179,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
     shutdown.add(() => reconciler.stop());
     duties.start();
     shutdown.add(() => duties.stop());
+    shutdown.add(deleting.stop);
     await listener.start();
     shutdown.add(() => listener.stop());
     // In the background: an Asterisk that is silent must not keep the other trunks' calls.

@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { checkContactLimit } from '../../src/api/contact-limit.js';
+import { transaction } from '../../src/db/pool.js';
 import { type ApiFixture, adminToken, startApi } from './client.js';
 import { createCampaign, createEquipped, type Equipped, numbers } from './fixtures.js';
 import { importing } from './importing.js';
@@ -49,6 +51,37 @@ describe('the contacts of a tenant', () => {
     const count = await stored(tenant);
     expect(count).toBeLessThanOrEqual(50);
     expect(count).toBeGreaterThan(50 - 9);
+  });
+
+  it('wait for one another where each would fit alone', async () => {
+    const tenant = await createEquipped(api, { max_contacts: 10 });
+    const campaigns = [await createCampaign(api, tenant), await createCampaign(api, tenant)];
+    let commit = () => {};
+    const gate = new Promise<void>((resolve) => {
+      commit = resolve;
+    });
+    const store = (campaign: string, then: Promise<void>, done = () => {}) =>
+      transaction(api.db.pool, async (tx) => {
+        await tx.query(
+          `INSERT INTO contacts (tenant_id, id, campaign_id, number)
+            SELECT $1, gen_random_uuid(), $2, '+1212' || (3000000 + i) FROM generate_series(1, 7) i`,
+          [tenant.id, campaign],
+        );
+        await checkContactLimit(tx, tenant.id, 7);
+        done();
+        await then;
+      });
+    const first = await new Promise<{ over: Promise<void> }>((resolve) => {
+      const over = store(campaigns[0]!, gate, () => resolve({ over }));
+    });
+    const second = store(campaigns[1]!, Promise.resolve());
+    const outcome = second.catch((error: unknown) => error);
+    const waiting = `SELECT FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()`;
+    await vi.waitFor(async () => expect((await api.db.pool.query(waiting)).rowCount).toBe(1));
+    commit();
+    await first.over;
+    expect(await outcome).toMatchObject({ code: 'contact_limit' });
+    expect(await stored(tenant)).toBe(7);
   });
 
   it('keep an import from being stored when they would be too many, and from being sent when there is no room', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { deleteTenant } from '../../src/db/delete-tenant.js';
 import { adminToken } from './client.js';
-import { createEquipped, createTenant } from './fixtures.js';
+import { addContacts, createCampaign, createEquipped, createTenant, numbers, unknownId } from './fixtures.js';
 import { useApi } from './use.js';
 
 const api = useApi();
@@ -134,5 +135,63 @@ describe('a suspended tenant', () => {
     ).toBe(200);
     await suspend(false);
     expect((await api.send('GET', '/v1/campaigns', { token: tenant.token })).status).toBe(200);
+  });
+});
+
+describe('a tenant that is deleted', () => {
+  const asAdmin = (method: string, path: string, body?: object) =>
+    api.send(method, path, { token: adminToken, body });
+
+  it('says since when, calls nobody, and lets nobody in or change anything until it is gone', async () => {
+    const tenant = await createEquipped(api);
+    const path = `/v1/tenants/${tenant.id}`;
+    const campaign = await createCampaign(api, tenant);
+    await addContacts(api, tenant, campaign, numbers(2));
+    await api.send('POST', `/v1/campaigns/${campaign}/start`, { token: tenant.token });
+    const asked = await asAdmin('DELETE', path);
+    expect(asked.status).toBe(202);
+    expect(asked.json).toMatchObject({ suspended: true, deleting_since: expect.any(String) });
+    expect((await asAdmin('GET', path)).json).toEqual(asked.json);
+    // Asked for again, it is the same.
+    expect((await asAdmin('DELETE', path)).json).toEqual(asked.json);
+    const named = `tenant_id=${tenant.id}`;
+    expect((await asAdmin('GET', `/v1/campaigns/${campaign}?${named}`)).json.status).toBe('cancelled');
+    const refused = [
+      await api.send('GET', '/v1/campaigns', { token: tenant.token }),
+      await api.send('GET', path, { token: tenant.token }),
+      await asAdmin('PATCH', path, { suspended: false }),
+      await asAdmin('POST', `/v1/suppression-lists?${named}`, { name: 'New' }),
+    ];
+    for (const { status, json } of refused) expect([status, json.code]).toEqual([403, 'tenant_deleting']);
+
+    expect(await deleteTenant(api.db.pool, tenant.id)).toBe(true);
+    expect((await asAdmin('GET', path)).status).toBe(404);
+    expect((await asAdmin('DELETE', path)).status).toBe(404);
+    const late = await api.send('GET', '/v1/campaigns', { token: tenant.token });
+    expect([late.status, late.json.code]).toEqual([401, 'token_invalid']);
+  });
+
+  it('leaves in the audit log of the installation that it was deleted, and by whom, and nothing else', async () => {
+    const tenant = await createEquipped(api, { name: 'Forgotten' });
+    await asAdmin('DELETE', `/v1/tenants/${tenant.id}`);
+    await deleteTenant(api.db.pool, tenant.id);
+    const { rows } = await api.db.pool.query(
+      `SELECT * FROM audit_log WHERE to_jsonb(audit_log)::text LIKE '%' || $1 || '%'`,
+      [tenant.id],
+    );
+    expect(rows).toEqual([
+      expect.objectContaining({
+        tenant_id: null,
+        role: 'admin',
+        action: 'delete /v1/tenants/{id}',
+        object_id: tenant.id,
+        request: null,
+      }),
+    ]);
+    expect(JSON.stringify(rows)).not.toContain('Forgotten');
+  });
+
+  it('is one that there is', async () => {
+    expect((await asAdmin('DELETE', `/v1/tenants/${unknownId}`)).status).toBe(404);
   });
 });

@@ -1,5 +1,7 @@
+import { beginTenantDeletion } from '../../db/delete-tenant.js';
 import { findTenantById, insertTenant, listTenants, lockTenant, updateTenant } from '../../db/tenants.js';
 import { newId } from '../../ids.js';
+import { refuseDeleting } from '../guard.js';
 import { notFound } from '../problem.js';
 import { route } from '../route.js';
 import { listOf, listSchema, pageOf, pageQuery } from '../schemas/common.js';
@@ -54,6 +56,23 @@ export const changeTenant = route({
     change(async (tx) => {
       const found = await lockTenant(tx, id);
       if (!found) throw notFound('tenant');
+      refuseDeleting(found);
       return updateTenant(tx, { ...found, ...body });
+    }),
+});
+
+export const deleteTenantRoute = route({
+  method: 'delete',
+  path: '/v1/tenants/{id}',
+  access: 'admin',
+  summary:
+    'Delete a tenant with all that is its: its calls are hung up, nobody gets in any more, and when its files and rows are removed it is 404',
+  status: 202,
+  answer: tenant,
+  handle: ({ change, id }) =>
+    change(async (tx) => {
+      const found = await beginTenantDeletion(tx, id);
+      if (!found) throw notFound('tenant');
+      return found;
     }),
 });

@@ -31,3 +31,12 @@ ALTER TABLE tenants
 
 -- Whether a sound that lies on a node is still anybody's.
 CREATE INDEX messages_sha256 ON messages (sha256, tenant_id);
+
+CREATE INDEX tenants_deleting ON tenants (deleting_since) WHERE deleting_since IS NOT NULL;
+
+-- Tenants that are gone: call files of theirs that a node still has, because it was away, are to be removed.
+CREATE TABLE deleted_tenants (
+  id uuid PRIMARY KEY,
+  deleted_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX deleted_tenants_at ON deleted_tenants (deleted_at);
