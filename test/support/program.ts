@@ -52,8 +52,8 @@ async function signal(
   return child.exitCode;
 }
 
-/** Under `npm test` scripts/ready.mjs has done it. Types are somebody else's business. */
-async function compile(): Promise<void> {
+/** Makes dist/ as new as src/. Under `npm test` scripts/ready.mjs has done it. Types are somebody else's business. */
+export async function compile(): Promise<void> {
   const built = join(packageRoot, 'dist/.campanile-built');
   if (existsSync(built) && statSync(built).mtimeMs > newestChange(join(packageRoot, 'src'))) return;
   const tsc = join(createRequire(import.meta.url).resolve('typescript/package.json'), '..', 'bin/tsc');
