@@ -9,6 +9,9 @@ const AT_ONCE = 10_000;
 /** Nodes say every 10 s that they are alive. One that has been silent for longer than any call lasts keeps no tenant. */
 const NODE_IS_GONE = `interval '15 minutes'`;
 
+/** After that no call is waited for, whatever keeps it from ending: an Asterisk that is down for good, for example. */
+const LONGEST_WAIT = `interval '1 hour'`;
+
 /**
  * Begins to delete a tenant: from the commit on it is suspended, its campaigns are cancelled, and the nodes take its calls back
  * (src/node/delete-tenants.ts). Asked for again it goes on as it was. Null when there is no such tenant.
@@ -67,8 +70,9 @@ export async function deleteTenant(pool: Pool, id: string): Promise<boolean> {
 
 async function hasCalls(db: Db, id: string): Promise<boolean> {
   const { rowCount } = await db.query(
-    `SELECT FROM attempts a JOIN nodes n ON n.name = a.node
-      WHERE a.state = 'open' AND a.tenant_id = $1 AND n.seen_at > statement_timestamp() - ${NODE_IS_GONE} LIMIT 1`,
+    `SELECT FROM attempts a JOIN nodes n ON n.name = a.node JOIN tenants t ON t.id = a.tenant_id
+      WHERE a.state = 'open' AND a.tenant_id = $1 AND n.seen_at > statement_timestamp() - ${NODE_IS_GONE}
+        AND coalesce(t.deleting_since, statement_timestamp()) > statement_timestamp() - ${LONGEST_WAIT} LIMIT 1`,
     [id],
   );
   return rowCount !== 0;

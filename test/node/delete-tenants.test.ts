@@ -201,6 +201,19 @@ describe('deleting a tenant', () => {
     expect([...states]).toEqual([[lost, { state: 'ended', sawAnswer: false, hangupAt: null }]]);
   });
 
+  it('waits for no call longer than an hour', async () => {
+    await call('here');
+    await begin();
+    const askedFor = (minutes: number) =>
+      database.pool.query(`UPDATE tenants SET deleting_since = now() - make_interval(mins => $1)`, [minutes]);
+    await askedFor(59);
+    await node().run();
+    expect(await isThere()).toBe(true);
+    await askedFor(60);
+    await node().run();
+    expect(await isThere()).toBe(false);
+  });
+
   it('is one node’s work at a time', async () => {
     await begin();
     const holder = await database.pool.connect();
