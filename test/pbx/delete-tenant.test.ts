@@ -25,7 +25,7 @@ import { rowsOfTenant } from '../support/tenant-rows.js';
 const LONG_SECONDS = 120;
 
 /** A context of the admin's, for calls with a Local channel. */
-const OUTBOUND = '[outbound]\nexten => _[+0-9].,1,Dial(PJSIP/${EXTEN}@far)\n';
+const OUTBOUND = `[outbound]\nexten => _[+0-9].,1,Dial(PJSIP/\${EXTEN}@far)\n`;
 
 describeOnAsterisk('deleting a tenant whose calls are up', () => {
   let line: Line;
