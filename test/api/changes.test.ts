@@ -1,19 +1,18 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Route } from '../../src/api/route.js';
 import { routes } from '../../src/api/routes.js';
-import { type ApiFixture, adminToken, type Reply, startApi } from './client.js';
+import { adminToken, type Reply } from './client.js';
 import { addContacts, createCampaign, createEquipped, everything, numbers } from './fixtures.js';
 import { validRequest } from './requests.js';
+import { useApi } from './use.js';
 
-let api: ApiFixture;
+const api = useApi();
 beforeAll(async () => {
-  api = await startApi();
   await api.db.pool.query(
     `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the audit log is full'; END $$;
       CREATE TRIGGER refuse BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse()`,
   );
 });
-afterAll(() => api.stop());
 
 const auditing = (works: boolean) =>
   api.db.pool.query(`ALTER TABLE audit_log ${works ? 'DISABLE' : 'ENABLE'} TRIGGER refuse`);

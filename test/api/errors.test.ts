@@ -1,18 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { errorsMarkdown } from '../../src/api/errors-page.js';
 import { problemCodesOf } from '../../src/api/route-problems.js';
 import { routes } from '../../src/api/routes.js';
 import { PROBLEM_CODES, PROBLEMS } from '../../src/problems.js';
 import { packageRoot } from '../../src/root.js';
-import { type ApiFixture, startApi } from './client.js';
 
-let api: ApiFixture;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.stop());
+import { useApi } from './use.js';
+
+const api = useApi();
 
 const source = readdirSync(join(packageRoot, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts') && !/(^problems|route-problems)\.ts$/.test(file))

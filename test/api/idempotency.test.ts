@@ -1,31 +1,28 @@
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseKey } from '../../src/api/idempotency.js';
 import { creates, type Route } from '../../src/api/route.js';
 import { routes } from '../../src/api/routes.js';
 import { deleteOldAnswers } from '../../src/db/idempotency.js';
 import type { Pool } from '../../src/db/pool.js';
 import { newId } from '../../src/ids.js';
-import { type ApiFixture, adminToken, type Reply, type Sent, startApi } from './client.js';
-import { createCampaign, createEquipped, type Equipped, everything, numbers } from './fixtures.js';
+import { adminToken, type Reply, type Sent } from './client.js';
+import { createCampaign, everything, numbers } from './fixtures.js';
 import { importing } from './importing.js';
 import { validRequest } from './requests.js';
+import { useApi, useTenant } from './use.js';
 
-let api: ApiFixture;
-let tenant: Equipped;
-let other: Equipped;
+const api = useApi({ poolOf: breakable });
+const tenant = useTenant(api, { requests_per_minute: null });
+const other = useTenant(api);
 let campaign: string;
 
 /** When set, called after a COMMIT took place and before anybody hears of it. */
 let afterCommit: (() => void) | undefined;
 
 beforeAll(async () => {
-  api = await startApi({ poolOf: breakable });
-  tenant = await createEquipped(api, { requests_per_minute: null });
-  other = await createEquipped(api);
   campaign = await createCampaign(api, tenant);
 });
-afterAll(() => api.stop());
 
 /** A pool whose COMMIT may fail after it took place, as when the process or the connection dies there. */
 function breakable(pool: Pool): Pool {

@@ -1,15 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { checkContactLimit } from '../../src/api/contact-limit.js';
 import { transaction } from '../../src/db/pool.js';
-import { type ApiFixture, adminToken, startApi } from './client.js';
+import { adminToken } from './client.js';
 import { createCampaign, createEquipped, type Equipped, numbers } from './fixtures.js';
 import { importing } from './importing.js';
+import { useApi } from './use.js';
 
-let api: ApiFixture;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.stop());
+const api = useApi();
 
 const change = (tenant: Equipped, body: object) =>
   api.send('PATCH', `/v1/tenants/${tenant.id}`, { token: adminToken, body });
