@@ -217,6 +217,24 @@ describe('a repeat', () => {
     expect(theirs.headers.has('Idempotent-Replayed')).toBe(false);
   });
 
+  it('with a key of the installation, or of a tenant that an admin acts for, is none of another one', async () => {
+    const key = newId();
+    await list(key, 'Shared');
+    const asAdmin = (path: string, body: object) =>
+      api.send('POST', path, withKey(key, { token: adminToken, body }));
+    const trunk = { name: 'New', template: 'direct', pbx_trunk: 'carrier1', ports: 1 };
+    const replies = [
+      await asAdmin('/v1/tenants', { name: 'New', ports: 1 }),
+      await asAdmin(`/v1/trunks?tenant_id=${other.id}`, trunk),
+    ];
+    for (const reply of replies) {
+      expect([reply.status, reply.headers.get('Idempotent-Replayed')]).toEqual([201, null]);
+    }
+    expect((await asAdmin(`/v1/trunks?tenant_id=${tenant.id}`, trunk)).json.code).toBe(
+      'idempotency_key_reused',
+    );
+  });
+
   it('may be mended when the first was refused', async () => {
     const key = newId();
     expect((await list(key, ' ')).status).toBe(422);
