@@ -147,6 +147,7 @@ export const removeInstallationNumber = route({
   query: oneNumber,
   status: 204,
   answer: null,
+  problems: ['not_found'],
   handle: ({ change, query }) =>
     change(async (tx) => {
       if (!(await deleteInstallationSuppression(tx, query.number))) throw notFound('number on this list');
