@@ -10,6 +10,9 @@ const MAX_ROW = 128 * 1024;
 /** The header must end within this. */
 const MAX_HEADER = 64 * 1024;
 
+/** The columns beside `number` that are no fields. An empty cell of one says nothing. */
+const OWN = ['time_zone', 'priority', 'consent_basis', 'consent_source', 'consent_at'] as const;
+
 /** A row of a CSV upload, with its values as they stood there. */
 export interface CsvRow extends ContactRow {
   line: number;
@@ -87,7 +90,8 @@ function delimiterOf(start: string): string {
 interface Header {
   length: number;
   number: number;
-  timeZone: number;
+  /** Where the other columns of OWN are; -1 where there is none. */
+  own: Readonly<Record<(typeof OWN)[number], number>>;
   /** In an export an empty cell is a field that the contact has not. */
   isExport: boolean;
   fields: readonly (readonly [name: string, at: number])[];
@@ -109,7 +113,7 @@ function checkHeader(columns: string[]): Header {
   return {
     length: columns.length,
     number: columns.indexOf('number'),
-    timeZone: columns.indexOf('time_zone'),
+    own: Object.fromEntries(OWN.map((name) => [name, columns.indexOf(name)])) as Header['own'],
     isExport: isExport(columns),
     fields: fieldsOf(columns),
   };
@@ -118,7 +122,8 @@ function checkHeader(columns: string[]): Header {
 /** Which columns are fields. An export has others of its own, and names its fields by a prefix. */
 function fieldsOf(columns: readonly string[]): (readonly [name: string, at: number])[] {
   const named = columns.map((name, at) => [name, at] as const);
-  if (!isExport(columns)) return named.filter(([name]) => name !== 'number' && name !== 'time_zone');
+  if (!isExport(columns))
+    return named.filter(([name]) => name !== 'number' && !(OWN as readonly string[]).includes(name));
   return named
     .filter(([name]) => name.startsWith(FIELD_PREFIX))
     .map(([name, at]) => [name.slice(FIELD_PREFIX.length), at] as const);
@@ -134,5 +139,15 @@ function contactOf(header: Header, values: readonly string[]): unknown {
     if (!header.isExport || value !== '') fields[name] = value;
   }
   const number = unguard(values[header.number]!);
-  return { number, time_zone: values[header.timeZone] || null, fields };
+  const own = (name: (typeof OWN)[number]) => unguard(values[header.own[name]] ?? '') || undefined;
+  const priority = own('priority');
+  return {
+    number,
+    time_zone: own('time_zone'),
+    priority: priority !== undefined && /^\d+$/.test(priority) ? Number(priority) : priority,
+    consent_basis: own('consent_basis'),
+    consent_source: own('consent_source'),
+    consent_at: own('consent_at'),
+    fields,
+  };
 }

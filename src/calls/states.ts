@@ -25,9 +25,14 @@ export const FINAL_CONTACT_STATES = [
   'failed',
   'invalid',
   'suppressed',
+  'no_consent',
   'cancelled',
   'expired',
 ] as const;
+
+/** Why a contact that is due is not called before some time. */
+export const HELD_FOR = ['frequency_cap', 'silent_call'] as const;
+export type HeldFor = (typeof HELD_FOR)[number];
 
 export const CONTACT_STATES = [...OPEN_CONTACT_STATES, ...FINAL_CONTACT_STATES] as const;
 export type FinalContactState = (typeof FINAL_CONTACT_STATES)[number];

@@ -1,11 +1,18 @@
 import { whyClosed } from './opening.js';
-import type { CampaignStatus } from './states.js';
+import type { CampaignStatus, HeldFor } from './states.js';
 import type { CallingWindow } from './window.js';
 
 /** A limit of calls at once and how much of it is taken; `ports` null is no limit. */
 export interface PortsInUse {
   ports: number | null;
   inUse: number;
+}
+
+/** Contacts that were due and may be called later only, and when the first of them may be. */
+export interface HeldContacts {
+  heldFor: HeldFor;
+  contacts: number;
+  nextAt: Date;
 }
 
 /** What there is to know of why a campaign dials, or does not, or not faster. */
@@ -19,6 +26,7 @@ export interface CampaignFacts {
   waiting: readonly { zones: readonly string[]; contacts: number }[];
   /** Those among them whose retry is not due yet, and when the first of these is. */
   retriesLater: { contacts: number; nextAt: Date | null };
+  held: readonly HeldContacts[];
   limits: Readonly<Record<'campaign' | 'tenant' | 'trunk' | 'pbx_trunk', PortsInUse>>;
   /** Calls per second that bind, the least of all limits; null when there is none. */
   callsPerSecond: number | null;
@@ -41,6 +49,11 @@ const LIMIT_NAMES = {
   tenant: 'the tenant',
   trunk: 'the trunk',
   pbx_trunk: "the PBX's trunk, which others may use as well,",
+} as const;
+
+const HELD_BECAUSE = {
+  frequency_cap: 'called as often as the tenant’s frequency caps allow',
+  silent_call: 'the last call to the number was answered and silent',
 } as const;
 
 /**
@@ -85,7 +98,7 @@ function whyNotTaken({ untaken }: CampaignFacts): Reason | null {
   return { code: 'pbx_takes_no_calls', text };
 }
 
-function whyNobodyIsDue({ window, waiting, retriesLater, now }: CampaignFacts, all: number): Reason[] {
+function whyNobodyIsDue({ window, waiting, retriesLater, held, now }: CampaignFacts, all: number): Reason[] {
   const reasons: Reason[] = [];
   for (const { zones, contacts } of window ? waiting : []) {
     const why = whyClosed(window!, zones, now);
@@ -97,6 +110,10 @@ function whyNobodyIsDue({ window, waiting, retriesLater, now }: CampaignFacts, a
     const which = retriesLater.contacts === all ? ', all that are left,' : '';
     const text = `${people(retriesLater.contacts)}${which} wait for their retry, the first at ${at(retriesLater.nextAt)}`;
     reasons.push({ code: 'waiting_for_retry', text });
+  }
+  for (const { heldFor, contacts, nextAt } of held) {
+    const text = `${people(contacts)}: ${HELD_BECAUSE[heldFor]}; to be called again from ${at(nextAt)} on`;
+    reasons.push({ code: heldFor, text });
   }
   return reasons;
 }

@@ -24,10 +24,12 @@ export interface Attempt {
   sip_status: number | null;
   hangup_cause: number | null;
   hung_up_by: HungUpBy | null;
+  /** Answered, and nothing of the message was heard. */
+  silent: boolean;
 }
 
 const COLUMNS = `id, campaign_id, contact_id, trunk_id, number, ordinal, state, disposition, claimed_at, answered_at,
-  ended_at, ring_seconds, talk_seconds, heard_seconds, key, sip_status, hangup_cause, hung_up_by`;
+  ended_at, ring_seconds, talk_seconds, heard_seconds, key, sip_status, hangup_cause, hung_up_by, silent`;
 
 /** A campaign's attempts, oldest first; of one contact when `contactId` is not null. */
 export async function listAttempts(

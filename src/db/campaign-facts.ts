@@ -1,4 +1,6 @@
-import type { PortsInUse } from '../calls/why.js';
+import type { HeldFor } from '../calls/states.js';
+import type { HeldContacts, PortsInUse } from '../calls/why.js';
+import { heldUntil, isSuppressed, lacksConsent } from './contact-rules.js';
 import type { Db } from './pool.js';
 
 /** Contacts of a campaign that wait for a call, by `contacts.zones`. */
@@ -66,7 +68,7 @@ export async function findOwnFacts(db: Db, tenantId: string, campaignId: string)
       CROSS JOIN LATERAL (
         SELECT count(*)::integer AS later, min(c.due_at) AS next FROM contacts c
         WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id AND c.state = 'retrying'
-          AND c.due_at > statement_timestamp()) AS r
+          AND c.due_at > statement_timestamp() AND c.held_for IS NULL) AS r
       WHERE p.tenant_id = $1 AND p.id = $2`,
     [tenantId, campaignId],
   );
@@ -126,14 +128,41 @@ export async function findInstallationFacts(db: Db, pbxTrunk: string): Promise<I
   };
 }
 
-/** How many of a campaign's contacts that wait are on a suppression list of the tenant or of the installation. */
-export async function countSuppressed(db: Db, tenantId: string, campaignId: string): Promise<WaitingGroup[]> {
-  const { rows } = await db.query<WaitingGroup>(
-    `SELECT c.zones, count(*) AS contacts FROM contacts c
-      WHERE c.tenant_id = $1 AND c.campaign_id = $2 AND c.state IN ('pending', 'retrying')
-        AND (EXISTS (SELECT FROM suppressed_numbers s WHERE s.number = c.number AND s.tenant_id = c.tenant_id)
-          OR on_installation_list(c.number))
-      GROUP BY c.zones`,
+/** Why a contact that waits is not called: for good, or not yet. */
+export type SkipReason = 'suppressed' | 'no_consent' | HeldFor;
+
+/**
+ * A campaign's contacts that wait and that its claim would not call now, each counted once. Of the suppression lists those of
+ * erased persons are not asked: they know numbers by their hash only.
+ */
+export async function countSkipped(
+  db: Db,
+  tenantId: string,
+  campaignId: string,
+): Promise<(WaitingGroup & { reason: SkipReason })[]> {
+  const { rows } = await db.query<WaitingGroup & { reason: SkipReason }>(
+    `SELECT c.zones, r.reason, count(*) AS contacts
+      FROM campaigns p
+      JOIN tenants t ON t.id = p.tenant_id
+      JOIN contacts c ON c.tenant_id = p.tenant_id AND c.campaign_id = p.id AND c.state IN ('pending', 'retrying')
+      CROSS JOIN LATERAL (SELECT CASE
+        WHEN ${isSuppressed('on_installation_list(c.number)')} THEN 'suppressed'
+        WHEN ${lacksConsent('p')} THEN 'no_consent'
+        ELSE (SELECT held_for FROM (${heldUntil('t', '0')}) AS h) END AS reason) AS r
+      WHERE p.tenant_id = $1 AND p.id = $2 AND r.reason IS NOT NULL
+      GROUP BY c.zones, r.reason`,
+    [tenantId, campaignId],
+  );
+  return rows;
+}
+
+/** Contacts that were due and are held until later, by what holds them, and when the first of them may be called. */
+export async function listHeld(db: Db, tenantId: string, campaignId: string): Promise<HeldContacts[]> {
+  const { rows } = await db.query<HeldContacts>(
+    `SELECT held_for AS "heldFor", count(*)::integer AS contacts, min(due_at) AS "nextAt" FROM contacts
+      WHERE tenant_id = $1 AND campaign_id = $2 AND held_for IS NOT NULL AND state IN ('pending', 'retrying')
+        AND due_at > statement_timestamp()
+      GROUP BY held_for ORDER BY held_for`,
     [tenantId, campaignId],
   );
   return rows;

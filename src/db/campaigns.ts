@@ -20,6 +20,8 @@ export interface NewCampaign {
   max_attempts: number;
   /** How many days old the tenant's suppression lists may be when it starts; null: it does not matter. */
   suppression_max_age_days: number | null;
+  /** Contacts without a basis of consent are not called. */
+  requires_consent: boolean;
   /** When calls may be placed; null: at any time. */
   calling_window: CallingWindow | null;
   start_at: Date | null;
@@ -40,8 +42,8 @@ export interface Campaign extends NewCampaign, Record<ContactState, number> {
 }
 
 const COLUMNS = `id, name, status, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
-  ring_seconds, retry, max_attempts, suppression_max_age_days, calling_window, start_at, end_at, created_at, started_at, ended_at, archived_at, pending, calling, retrying, answered, busy,
-  no_answer, failed, invalid, suppressed, cancelled, expired, attempts,
+  ring_seconds, retry, max_attempts, suppression_max_age_days, requires_consent, calling_window, start_at, end_at, created_at, started_at, ended_at, archived_at, pending, calling, retrying, answered, busy,
+  no_answer, failed, invalid, suppressed, no_consent, cancelled, expired, attempts,
   (SELECT count(*)::integer FROM attempts a
     WHERE a.tenant_id = campaigns.tenant_id AND a.campaign_id = campaigns.id AND a.state = 'open') AS ports_in_use`;
 
@@ -63,14 +65,16 @@ function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
     campaign.calling_window && JSON.stringify(campaign.calling_window),
     campaign.start_at,
     campaign.end_at,
+    campaign.requires_consent,
   ];
 }
 
 export async function insertCampaign(db: Db, tenantId: string, campaign: NewCampaign): Promise<Campaign> {
   const { rows } = await db.query<Campaign>(
     `INSERT INTO campaigns (tenant_id, id, name, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
-        ring_seconds, retry, max_attempts, suppression_max_age_days, calling_window, start_at, end_at)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING ${COLUMNS}`,
+        ring_seconds, retry, max_attempts, suppression_max_age_days, calling_window, start_at, end_at,
+        requires_consent)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING ${COLUMNS}`,
     settingsOf(tenantId, campaign),
   );
   return rows[0]!;
@@ -116,7 +120,8 @@ export async function updateCampaign(tx: Tx, tenantId: string, campaign: NewCamp
   const { rows } = await tx.query<Campaign>(
     `UPDATE campaigns SET name = $3, trunk_id = $4, message_id = $5, caller_id = $6, ports = $7,
         calls_per_second = $8, weight = $9, ring_seconds = $10, retry = $11, max_attempts = $12,
-        suppression_max_age_days = $13, calling_window = $14, start_at = $15, end_at = $16
+        suppression_max_age_days = $13, calling_window = $14, start_at = $15, end_at = $16,
+        requires_consent = $17
       WHERE tenant_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
     settingsOf(tenantId, campaign),
   );

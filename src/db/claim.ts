@@ -1,4 +1,5 @@
 import type { CallingWindow } from '../calls/window.js';
+import { heldUntil, isSuppressed, lacksConsent } from './contact-rules.js';
 import type { Tx } from './pool.js';
 
 /** A running campaign with contacts left, its limits and how much of it is due. */
@@ -29,6 +30,8 @@ export interface DueCampaign {
   now: Date;
   /** The zones that its contacts may be in, each as `contacts.zones` has it. */
   zones: string[];
+  /** Whether persons were erased whom it may hold: its numbers are to be compared with theirs. */
+  erased: boolean;
   /** Contacts due now where it is open, counted up to the `most` that was asked for. */
   due: number;
   /** Milliseconds until the next contact that is not due yet, where it is open; null when there is none. */
@@ -66,8 +69,8 @@ export interface TakenContact {
 export interface Taken {
   /** They are being called. */
   contacts: TakenContact[];
-  /** Campaigns, each once, of which a contact was on a suppression list: it is `suppressed`, and its port still free. */
-  suppressedIn: string[];
+  /** Campaigns, each once, of which a contact may not be called, or not yet: the port it was meant to have is still free. */
+  skippedIn: string[];
 }
 
 /** Ports held, in the whole installation. */
@@ -105,7 +108,8 @@ export async function findDueCampaigns(
         t.ports AS tenant_ports, t.calls_per_second AS tenant_rate,
         tr.ports AS trunk_ports, tr.calls_per_second AS trunk_rate,
         pt.ports AS pbx_trunk_ports, pt.calls_per_second AS pbx_trunk_rate,
-        p.calling_window AS window, p.start_at, p.end_at, statement_timestamp() AS now, c.zones, c.due, c.next_due_ms
+        p.calling_window AS window, p.start_at, p.end_at, statement_timestamp() AS now, c.zones, c.due, c.next_due_ms,
+        EXISTS (SELECT FROM erasures e WHERE e.tenant_id = p.tenant_id) OR EXISTS (SELECT FROM installation_erasures) AS erased
       FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
       JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
@@ -114,22 +118,22 @@ export async function findDueCampaigns(
       LEFT JOIN sip_accounts s ON s.tenant_id = tr.tenant_id AND s.id = tr.id
       LEFT JOIN sip_account_nodes sn ON sn.tenant_id = s.tenant_id AND sn.id = s.id AND sn.node = $5
       CROSS JOIN LATERAL (
-        SELECT array_agg(z.zones) AS zones, coalesce(sum(n.retried + n.fresh), 0)::integer AS due,
+        SELECT array_agg(DISTINCT z.zones) AS zones, coalesce(sum(n.retried + n.fresh), 0)::integer AS due,
           (extract(epoch FROM min(n.next) - statement_timestamp()) * 1000)::double precision AS next_due_ms
         FROM campaign_zones z
         LEFT JOIN LATERAL (SELECT
           (SELECT count(*) FROM (SELECT FROM contacts c
             WHERE c.tenant_id = z.tenant_id AND c.campaign_id = z.campaign_id AND c.state = 'retrying'
-              AND c.zones = z.zones AND c.due_at <= statement_timestamp() ORDER BY c.due_at LIMIT $1) AS r) AS retried,
+              AND c.zones = z.zones AND c.priority = z.priority AND c.due_at <= statement_timestamp() ORDER BY c.due_at LIMIT $1) AS r) AS retried,
           (SELECT count(*) FROM (SELECT FROM contacts c
             WHERE c.tenant_id = z.tenant_id AND c.campaign_id = z.campaign_id AND c.state = 'pending'
-              AND c.zones = z.zones AND c.due_at <= statement_timestamp() ORDER BY c.due_at LIMIT $1) AS f) AS fresh,
+              AND c.zones = z.zones AND c.priority = z.priority AND c.due_at <= statement_timestamp() ORDER BY c.due_at LIMIT $1) AS f) AS fresh,
           least(
             (SELECT c.due_at FROM contacts c WHERE c.tenant_id = z.tenant_id AND c.campaign_id = z.campaign_id
-              AND c.state = 'retrying' AND c.zones = z.zones AND c.due_at > statement_timestamp()
+              AND c.state = 'retrying' AND c.zones = z.zones AND c.priority = z.priority AND c.due_at > statement_timestamp()
               ORDER BY c.due_at LIMIT 1),
             (SELECT c.due_at FROM contacts c WHERE c.tenant_id = z.tenant_id AND c.campaign_id = z.campaign_id
-              AND c.state = 'pending' AND c.zones = z.zones AND c.due_at > statement_timestamp()
+              AND c.state = 'pending' AND c.zones = z.zones AND c.priority = z.priority AND c.due_at > statement_timestamp()
               ORDER BY c.due_at LIMIT 1)) AS next
         ) AS n ON NOT EXISTS (SELECT FROM unnest($3::uuid[], $4::text[]) AS x(campaign_id, zones)
           WHERE x.campaign_id = z.campaign_id AND x.zones = z.zones)
@@ -167,8 +171,9 @@ export async function savePace(tx: Tx, rows: { scope: string; id: string; tokens
 }
 
 /**
- * Takes up to `count` due contacts of each campaign that still runs, retries first, and opens an attempt for each on `node`;
- * those on a suppression list or in `closed` zones are not called. `attemptIds` must hold as many new ids as contacts may be taken in all.
+ * Takes up to `count` due contacts of each campaign that still runs, the highest priority first and then retries, and opens an
+ * attempt for each on `node`. Whom src/db/contact-rules.ts forbids to call, or to call yet, is not called, nor is who is in
+ * `closed` zones. `attemptIds` must hold as many new ids as contacts may be taken in all.
  */
 export async function takeDueContacts(
   tx: Tx,
@@ -182,49 +187,56 @@ export async function takeDueContacts(
     // The due contacts must come from materialized CTEs: as a plain sub-select the planner may run it again for
     // each row of the UPDATE and so lock and take more rows than LIMIT allows. They go on as arrays, because the planner
     // takes a CTE with a LIMIT it does not know for thousands of rows and would read the whole table to join them.
-    // The campaigns are locked first, as everywhere.
+    // The campaigns are locked first, as everywhere. Of the contacts only those are locked that are taken, and not all that
+    // the zones and priorities have to offer; whoever changed since is left out.
     text: `WITH grants AS MATERIALIZED (
-        SELECT g.* FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS g(tenant_id, campaign_id, n)
+        SELECT g.*, p.requires_consent, t.attempts_per_day, t.attempts_per_30_days, t.silent_call_lockout_hours
+        FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS g(tenant_id, campaign_id, n)
         JOIN campaigns p ON p.tenant_id = g.tenant_id AND p.id = g.campaign_id
         JOIN tenants t ON t.id = g.tenant_id AND NOT t.suspended WHERE p.status = 'running'
         ORDER BY p.tenant_id, p.id FOR NO KEY UPDATE OF p
       ), open_zones AS MATERIALIZED (
-        SELECT z.campaign_id, z.zones FROM grants g JOIN campaign_zones z USING (tenant_id, campaign_id)
+        SELECT z.campaign_id, z.zones, z.priority FROM grants g JOIN campaign_zones z USING (tenant_id, campaign_id)
         WHERE NOT EXISTS (SELECT FROM unnest($6::uuid[], $7::text[]) AS x(campaign_id, zones)
           WHERE x.campaign_id = z.campaign_id AND x.zones = z.zones)
-      ), retried AS MATERIALIZED (
-        SELECT c.* FROM grants g CROSS JOIN LATERAL (
-          SELECT i.* FROM open_zones z CROSS JOIN LATERAL (
-            SELECT tenant_id, id, campaign_id, number, due_at FROM contacts
-            WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = 'retrying' AND zones = z.zones
+      ), found AS MATERIALIZED (
+        SELECT f.tenant_id, f.id FROM grants g CROSS JOIN LATERAL (
+          SELECT i.* FROM open_zones z CROSS JOIN (VALUES ('retrying'), ('pending')) AS s(state) CROSS JOIN LATERAL (
+            SELECT tenant_id, id, due_at FROM contacts
+            WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = s.state
+              AND state IN ('pending', 'retrying') AND zones = z.zones AND priority = z.priority
               AND due_at <= statement_timestamp()
-            ORDER BY due_at, id LIMIT g.n FOR UPDATE SKIP LOCKED) AS i
-          WHERE z.campaign_id = g.campaign_id ORDER BY i.due_at, i.id LIMIT g.n) AS c
-      ), fresh AS MATERIALIZED (
-        SELECT c.* FROM (
-          SELECT g.tenant_id, g.campaign_id, g.n - (SELECT count(*) FROM retried r WHERE r.campaign_id = g.campaign_id) AS n
-          FROM grants g) AS g CROSS JOIN LATERAL (
-          SELECT i.* FROM open_zones z CROSS JOIN LATERAL (
-            SELECT tenant_id, id, campaign_id, number, due_at FROM contacts
-            WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = 'pending' AND zones = z.zones
-              AND due_at <= statement_timestamp()
-            ORDER BY due_at, id LIMIT g.n FOR UPDATE SKIP LOCKED) AS i
-          WHERE z.campaign_id = g.campaign_id ORDER BY i.due_at, i.id LIMIT g.n) AS c
+            ORDER BY due_at, id LIMIT g.n) AS i
+          WHERE z.campaign_id = g.campaign_id
+          ORDER BY z.priority DESC, s.state DESC, i.due_at, i.id LIMIT g.n) AS f
       ), due AS MATERIALIZED (
-        SELECT c.tenant_id, c.id,
-          EXISTS (SELECT FROM suppressed_numbers s WHERE s.number = c.number AND s.tenant_id = c.tenant_id)
-            OR EXISTS (SELECT FROM installation_suppressions s WHERE s.number = c.number) AS suppressed
-        FROM (SELECT * FROM retried UNION ALL SELECT * FROM fresh) AS c
+        SELECT c.tenant_id, c.id, c.campaign_id, c.number, c.priority, c.consent_basis
+        FROM unnest(ARRAY(SELECT tenant_id FROM found), ARRAY(SELECT id FROM found)) AS f(tenant_id, id)
+        JOIN contacts c USING (tenant_id, id)
+        WHERE c.state IN ('pending', 'retrying') AND c.due_at <= statement_timestamp() FOR UPDATE OF c SKIP LOCKED
+      ), ruled AS MATERIALIZED (
+        SELECT c.*, g.attempts_per_day, g.attempts_per_30_days, g.silent_call_lockout_hours,
+          CASE WHEN ${isSuppressed('EXISTS (SELECT FROM installation_suppressions s WHERE s.number = c.number)')}
+              THEN 'suppressed'
+            WHEN ${lacksConsent('g')} THEN 'no_consent' ELSE 'calling' END AS state
+        FROM due c JOIN grants g USING (tenant_id, campaign_id)
+      ), judged AS MATERIALIZED (
+        SELECT c.tenant_id, c.id, CASE WHEN h.until IS NULL THEN c.state END AS state, h.until, h.held_for
+        FROM (
+          SELECT *, row_number() OVER (PARTITION BY tenant_id, number, state ORDER BY priority DESC, id) - 1 AS before
+          FROM ruled
+        ) AS c LEFT JOIN LATERAL (${heldUntil('c', 'c.before')}) AS h ON c.state = 'calling'
       ), taken AS (
-        UPDATE contacts c SET updated_at = statement_timestamp(),
-          state = CASE WHEN d.suppressed THEN 'suppressed' ELSE 'calling' END,
-          attempts = c.attempts + CASE WHEN d.suppressed THEN 0 ELSE 1 END
-        FROM unnest(ARRAY(SELECT tenant_id FROM due), ARRAY(SELECT id FROM due), ARRAY(SELECT suppressed FROM due))
-          AS d(tenant_id, id, suppressed)
+        UPDATE contacts c SET updated_at = statement_timestamp(), held_for = d.held_for,
+          state = coalesce(d.state, c.state), due_at = coalesce(d.until, c.due_at),
+          attempts = c.attempts + CASE WHEN d.state = 'calling' THEN 1 ELSE 0 END
+        FROM unnest(ARRAY(SELECT tenant_id FROM judged), ARRAY(SELECT id FROM judged), ARRAY(SELECT state FROM judged),
+            ARRAY(SELECT until FROM judged), ARRAY(SELECT held_for FROM judged))
+          AS d(tenant_id, id, state, until, held_for)
         WHERE c.tenant_id = d.tenant_id AND c.id = d.id
-        RETURNING c.tenant_id, c.id, c.campaign_id, c.number, c.attempts, d.suppressed
+        RETURNING c.tenant_id, c.id, c.campaign_id, c.number, c.attempts, d.state IS NOT DISTINCT FROM 'calling' AS called
       ), numbered AS (
-        SELECT taken.*, row_number() OVER (ORDER BY attempts DESC, id) AS n FROM taken WHERE NOT suppressed
+        SELECT taken.*, row_number() OVER (ORDER BY attempts DESC, id) AS n FROM taken WHERE called
       ), opened AS (
         INSERT INTO attempts (tenant_id, id, campaign_id, contact_id, trunk_id, pbx_trunk, node, number, ordinal,
           claimed_at)
@@ -237,7 +249,7 @@ export async function takeDueContacts(
         RETURNING tenant_id, campaign_id, contact_id, id, number, ordinal
       )
       SELECT tenant_id, campaign_id, contact_id, id AS attempt_id, number, ordinal FROM opened
-      UNION ALL SELECT tenant_id, campaign_id, id, NULL, number, attempts FROM taken WHERE suppressed`,
+      UNION ALL SELECT tenant_id, campaign_id, id, NULL, number, attempts FROM taken WHERE NOT called`,
     values: [
       grants.map((g) => g.tenantId),
       grants.map((g) => g.campaignId),
@@ -249,10 +261,10 @@ export async function takeDueContacts(
     ],
   });
   const contacts: TakenContact[] = [];
-  const suppressedIn = new Set<string>();
+  const skippedIn = new Set<string>();
   for (const { attempt_id, ...row } of rows) {
-    if (attempt_id === null) suppressedIn.add(row.campaign_id);
+    if (attempt_id === null) skippedIn.add(row.campaign_id);
     else contacts.push({ ...row, attempt_id });
   }
-  return { contacts, suppressedIn: [...suppressedIn] };
+  return { contacts, skippedIn: [...skippedIn] };
 }

@@ -1,4 +1,4 @@
-import type { ContactState } from '../calls/states.js';
+import type { ContactState, HeldFor } from '../calls/states.js';
 import { readCursor } from './cursor.js';
 import type { Db, Tx } from './pool.js';
 import type { Page } from './tenants.js';
@@ -12,6 +12,12 @@ export interface NewContact {
   /** An IANA name; null when it is not known. */
   time_zone: string | null;
   fields: Record<string, FieldValue>;
+  /** 0 to 9, the highest is called first. */
+  priority: number;
+  /** On what the consent to be called rests; null when none is known, and then the next two are null as well. */
+  consent_basis: string | null;
+  consent_source: string | null;
+  consent_at: Date | null;
   /** The time zones that it may be in: IANA names in their order, with blanks between them; '' when none is known. */
   zones: string;
 }
@@ -21,6 +27,8 @@ export interface Contact extends Omit<NewContact, 'zones'> {
   state: ContactState;
   /** When the next attempt may start; null once the contact has ended. */
   due_at: Date | null;
+  /** What keeps it from being called until `due_at`, though it was due before. */
+  held_for: HeldFor | null;
   attempts: number;
   created_at: Date;
   updated_at: Date;
@@ -51,18 +59,21 @@ export async function insertContacts(
   contacts: readonly NewContact[],
 ): Promise<number> {
   const { rowCount } = await tx.query(
-    `INSERT INTO contacts (tenant_id, id, campaign_id, number, time_zone, fields, zones)
-      SELECT $1, id, $2, number, time_zone, fields, zones
+    `INSERT INTO contacts (tenant_id, id, campaign_id, number, time_zone, fields, zones, priority, consent_basis,
+        consent_source, consent_at)
+      SELECT $1, id, $2, number, time_zone, fields, zones, priority, consent_basis, consent_source, consent_at
       FROM json_to_recordset($3::json)
-        AS c(id uuid, number text, time_zone text, fields jsonb, zones text)
+        AS c(id uuid, number text, time_zone text, fields jsonb, zones text, priority smallint, consent_basis text,
+          consent_source text, consent_at timestamptz)
       ON CONFLICT (tenant_id, campaign_id, number) DO NOTHING`,
     [tenantId, campaignId, JSON.stringify(contacts)],
   );
   return rowCount ?? 0;
 }
 
-const COLUMNS = `id, campaign_id, number, time_zone, fields, state, attempts, created_at, updated_at,
-  CASE WHEN state IN ('pending', 'retrying') THEN due_at END AS due_at`;
+const COLUMNS = `id, campaign_id, number, time_zone, priority, consent_basis, consent_source, consent_at, fields, state,
+  attempts, created_at, updated_at, CASE WHEN state IN ('pending', 'retrying') THEN due_at END AS due_at,
+  CASE WHEN state IN ('pending', 'retrying') AND due_at > statement_timestamp() THEN held_for END AS held_for`;
 
 /** A campaign's contacts by number, which its unique index keeps in order; in one state when `state` is not null. */
 export async function listContacts(

@@ -152,7 +152,8 @@ async function endAttempts(tx: Tx, decisions: Decision[]): Promise<void> {
         dial_status = coalesce(a.dial_status, d.dial_status),
         hung_up_by = coalesce(a.hung_up_by, d.hung_up_by),
         ring_seconds = coalesce(a.ring_seconds, d.ring_seconds),
-        talk_seconds = coalesce(a.talk_seconds, d.talk_seconds)
+        talk_seconds = coalesce(a.talk_seconds, d.talk_seconds),
+        silent = d.disposition IN ('answered', 'machine') AND coalesce(a.heard_seconds, 0) = 0
       FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::text[], $8::text[],
         $9::real[], $10::real[])
         AS d(tenant_id, id, archive_status, disposition, hangup_cause, sip_status, dial_status, hung_up_by,

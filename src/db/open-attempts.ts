@@ -145,6 +145,7 @@ export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]
     text: `UPDATE attempts a SET
         answered_at = coalesce(a.answered_at, n.answered_at),
         heard_seconds = coalesce(n.heard_seconds, a.heard_seconds),
+        silent = a.silent AND coalesce(n.heard_seconds, 0) = 0,
         key = coalesce(n.key, a.key),
         hangup_at = coalesce(a.hangup_at, n.hangup_at),
         hangup_cause = coalesce(n.hangup_cause, a.hangup_cause),

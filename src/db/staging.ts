@@ -17,22 +17,34 @@ export async function openStaging(pool: Pool, tenantId: string): Promise<Session
     statementSeconds: STATEMENT_SECONDS,
     // Made by the owner: a tenant's role has no right to.
     prepare: `CREATE TEMPORARY TABLE staged_contacts
-        (id uuid NOT NULL, number text NOT NULL, time_zone text, zones text NOT NULL, fields jsonb NOT NULL);
+        (id uuid NOT NULL, number text NOT NULL, time_zone text, zones text NOT NULL, fields jsonb NOT NULL,
+          priority smallint NOT NULL, consent_basis text, consent_source text, consent_at timestamptz);
       GRANT SELECT, INSERT ON staged_contacts TO campanile_tenant`,
   });
   return session;
 }
 
 /** One contact as a line of what `stageContacts` takes: COPY's text format. */
-export function renderStaged({ id, number, time_zone, zones, fields }: NewContact): string {
-  // JSON escapes tabs and line breaks itself, so only its backslashes mean something to COPY. The others have none.
-  return `${id}\t${number}\t${time_zone ?? '\\N'}\t${zones}\t${JSON.stringify(fields).replaceAll('\\', '\\\\')}\n`;
+export function renderStaged(contact: NewContact): string {
+  const { id, number, time_zone, zones, fields, priority, consent_basis, consent_source, consent_at } =
+    contact;
+  // JSON escapes tabs and line breaks itself, so only its backslashes mean something to COPY. Zones and numbers have none.
+  const json = JSON.stringify(fields).replaceAll('\\', '\\\\');
+  const consent = `${quoted(consent_basis)}\t${quoted(consent_source)}\t${consent_at?.toISOString() ?? '\\N'}`;
+  return `${id}\t${number}\t${time_zone ?? '\\N'}\t${zones}\t${json}\t${priority}\t${consent}\n`;
+}
+
+const ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+function quoted(text: string | null): string {
+  return text === null ? '\\N' : text.replace(/[\\\t\n\r]/g, (character) => ESCAPES[character]!);
 }
 
 /** Adds contacts, rendered one by one, to the staging table. */
 export async function stageContacts(session: Session, text: string): Promise<void> {
   const copy = session.submit(
-    copyFrom('COPY staged_contacts (id, number, time_zone, zones, fields) FROM STDIN'),
+    copyFrom(`COPY staged_contacts (id, number, time_zone, zones, fields, priority, consent_basis, consent_source,
+      consent_at) FROM STDIN`),
   );
   copy.end(text);
   await finished(copy);
@@ -46,8 +58,10 @@ export async function stageContacts(session: Session, text: string): Promise<voi
 export async function insertStagedContacts(tx: Tx, tenantId: string, campaignId: string): Promise<number> {
   await tx.query(`SET LOCAL work_mem = '64MB'`);
   const { rowCount } = await tx.query(
-    `INSERT INTO contacts (tenant_id, id, campaign_id, number, time_zone, zones, fields)
-      SELECT $1, id, $2, number, time_zone, zones, fields FROM staged_contacts ORDER BY id
+    `INSERT INTO contacts (tenant_id, id, campaign_id, number, time_zone, zones, fields, priority, consent_basis,
+        consent_source, consent_at)
+      SELECT $1, id, $2, number, time_zone, zones, fields, priority, consent_basis, consent_source, consent_at
+      FROM staged_contacts ORDER BY id
       ON CONFLICT (tenant_id, campaign_id, number) DO NOTHING`,
     [tenantId, campaignId],
   );

@@ -18,6 +18,10 @@ export interface Tenant {
   max_contacts: number | null;
   /** Of the API; null is without limit. */
   requests_per_minute: number | null;
+  /** Attempts at one number over all campaigns, in any 24 hours and any 30 days; null is without a cap. */
+  frequency_caps: { per_day: number | null; per_30_days: number | null };
+  /** For how long a number is not called after a call that was answered and silent; 0 is not at all. */
+  silent_call_lockout_hours: number;
   /** It places no call and may not use the API. */
   suspended: boolean;
   /** It is suspended as well, and will be gone. */
@@ -29,13 +33,14 @@ export interface Tenant {
 export type NewTenant = Omit<Tenant, 'created_at' | 'deleting_since'>;
 
 const COLUMNS = `id, name, ports, calls_per_second, default_region, time_zone, max_contacts, requests_per_minute,
-  suspended, deleting_since, created_at`;
+  json_build_object('per_day', attempts_per_day, 'per_30_days', attempts_per_30_days) AS frequency_caps,
+  silent_call_lockout_hours, suspended, deleting_since, created_at`;
 
 export async function insertTenant(db: Db, tenant: NewTenant): Promise<Tenant> {
   const { rows } = await db.query<Tenant>(
     `INSERT INTO tenants (id, name, ports, calls_per_second, default_region, time_zone, max_contacts,
-        requests_per_minute, suspended)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING ${COLUMNS}`,
+        requests_per_minute, suspended, attempts_per_day, attempts_per_30_days, silent_call_lockout_hours)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING ${COLUMNS}`,
     valuesOf(tenant),
   );
   return rows[0]!;
@@ -65,14 +70,15 @@ export async function listTenants(db: Db, page: Page): Promise<Tenant[]> {
 export async function updateTenant(db: Db, tenant: NewTenant): Promise<Tenant> {
   const { rows } = await db.query<Tenant>(
     `UPDATE tenants SET name = $2, ports = $3, calls_per_second = $4, default_region = $5, time_zone = $6,
-        max_contacts = $7, requests_per_minute = $8, suspended = $9
+        max_contacts = $7, requests_per_minute = $8, suspended = $9, attempts_per_day = $10,
+        attempts_per_30_days = $11, silent_call_lockout_hours = $12
       WHERE id = $1 RETURNING ${COLUMNS}`,
     valuesOf(tenant),
   );
   return rows[0]!;
 }
 
-/** As $1 to $9 of the statements that write. */
+/** As $1 to $12 of the statements that write. */
 function valuesOf(tenant: NewTenant): unknown[] {
   return [
     tenant.id,
@@ -84,5 +90,8 @@ function valuesOf(tenant: NewTenant): unknown[] {
     tenant.max_contacts,
     tenant.requests_per_minute,
     tenant.suspended,
+    tenant.frequency_caps.per_day,
+    tenant.frequency_caps.per_30_days,
+    tenant.silent_call_lockout_hours,
   ];
 }

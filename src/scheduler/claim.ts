@@ -85,17 +85,17 @@ export async function claimCalls(
     due.map((d) => candidateOf(d, node, open)),
     limits,
   );
-  const { contacts: taken, suppressedIn } = await take(tx, due, grants, node, closed);
+  const { contacts: taken, skippedIn } = await take(tx, due, grants, node, closed);
   charge(taken, due, node, scopes, buckets);
   if (taken.length > 0 && buckets.size > 0) await savePaceOf(tx, scopes, buckets);
   const calls = callsOf(taken, due);
   if (calls.length > 0) await stage(calls);
-  if (suppressedIn.length === 0) {
+  if (skippedIn.length === 0) {
     const waits = [wakeInMs(due, node, scopes, buckets), closed.opensInMs].filter((ms) => ms !== null);
     return { calls, wakeInMs: waits.length === 0 ? null : Math.min(...waits) };
   }
   // They may have been a campaign's last; and the ports they were meant to have are free.
-  await completeCampaigns(tx, suppressedIn);
+  await completeCampaigns(tx, skippedIn);
   return { calls, wakeInMs: 0 };
 }
 
@@ -186,7 +186,7 @@ async function take(
     .map((d) => ({ tenantId: d.tenant_id, campaignId: d.campaign_id, count: granted.get(d.campaign_id)! }));
   const ids = Array.from({ length: grants.reduce((sum, g) => sum + g.count, 0) }, () => newId());
   return ids.length === 0
-    ? { contacts: [], suppressedIn: [] }
+    ? { contacts: [], skippedIn: [] }
     : takeDueContacts(tx, grants, ids, node.name, closed.zones);
 }
 

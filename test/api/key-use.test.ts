@@ -24,6 +24,8 @@ beforeAll(async () => {
     time_zone: null,
     max_contacts: null,
     requests_per_minute: null,
+    frequency_caps: { per_day: null, per_30_days: null },
+    silent_call_lockout_hours: 120,
     suspended: false,
   };
   await insertTenant(db.pool, { id: tenantId, name: 'Parish', ...limits });

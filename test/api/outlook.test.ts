@@ -137,7 +137,8 @@ describe('the preview', () => {
     await addContacts(api, tenant, id, [...numbers(10), suppressedNumber, ...onList, '+881612345678']);
     expect(await get('preview')).toEqual({
       will_dial: 11,
-      skipped: { suppressed: 2, zone_unknown: 0, never_open: 0 },
+      skipped: { suppressed: 2, no_consent: 0, zone_unknown: 0, never_open: 0 },
+      later: { frequency_cap: 0, silent_call: 0 },
       estimate: {
         ends_at: expect.any(String),
         expired: 0,

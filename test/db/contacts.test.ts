@@ -30,6 +30,10 @@ const contacts = (count: number): NewContact[] =>
     fields: {},
     zones: '',
     time_zone: null,
+    priority: 5,
+    consent_basis: null,
+    consent_source: null,
+    consent_at: null,
   }));
 
 async function expectCounters(): Promise<Record<string, number>> {

@@ -3,11 +3,13 @@ import { nextOpening } from '../../calls/opening.js';
 import { whyNotDialling } from '../../calls/why.js';
 import type { CallingWindow } from '../../calls/window.js';
 import {
-  countSuppressed,
+  countSkipped,
   findOwnFacts,
   type InstallationFacts,
+  listHeld,
   listWaitingGroups,
   type OwnFacts,
+  type SkipReason,
 } from '../../db/campaign-facts.js';
 import { type Campaign, findCampaignById } from '../../db/campaigns.js';
 import { type TenantDatabase, transaction } from '../../db/pool.js';
@@ -23,6 +25,7 @@ export const getWhy = route({
   answer: why,
   async handle({ db, tenant, id, installation }) {
     const { campaign, own, groups } = await findFacts(db, tenant.id, id);
+    const held = await listHeld(db, tenant.id, id);
     const common = await installation(own.pbx_trunk);
     const reasons = whyNotDialling({
       now: own.now,
@@ -32,6 +35,7 @@ export const getWhy = route({
       window: campaign.calling_window,
       waiting: groups,
       retriesLater: { contacts: own.retries_later, nextAt: own.next_retry_at },
+      held,
       limits: {
         campaign: { ports: campaign.ports, inUse: own.campaign_in_use },
         tenant: { ports: own.tenant_ports, inUse: own.tenant_in_use },
@@ -56,10 +60,12 @@ export const getPreview = route({
   answer: preview,
   async handle({ db, tenant, id, installation }) {
     const { campaign, own, groups } = await findFacts(db, tenant.id, id);
-    const suppressed = await countSuppressed(db, tenant.id, id);
+    const skipped = await countSkipped(db, tenant.id, id);
+    const countOf = (reason: SkipReason) => sum(skipped.filter((group) => group.reason === reason));
+    const neverCalled = skipped.filter(({ reason }) => reason === 'suppressed' || reason === 'no_consent');
     const left = groups.map(({ zones, contacts }) => ({
       zones,
-      contacts: contacts - (suppressed.find((group) => group.zones === zones.join(' '))?.contacts ?? 0),
+      contacts: contacts - sum(neverCalled.filter((group) => group.zones === zones.join(' '))),
     }));
     const from = campaign.start_at && campaign.start_at > own.now ? campaign.start_at : own.now;
     const sorted = sortOut(left, campaign.calling_window, from);
@@ -74,10 +80,12 @@ export const getPreview = route({
     return {
       will_dial: sum(sorted.callable) - expired,
       skipped: {
-        suppressed: sum(suppressed),
+        suppressed: countOf('suppressed'),
+        no_consent: countOf('no_consent'),
         zone_unknown: sum(sorted.unknown),
         never_open: sum(sorted.never),
       },
+      later: { frequency_cap: countOf('frequency_cap'), silent_call: countOf('silent_call') },
       estimate: { ends_at: endsAt, expired, ...speed },
     };
   },

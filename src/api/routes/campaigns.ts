@@ -201,7 +201,7 @@ async function checkReferences(
 /** A campaign as the API shows it: the counters of its contacts in an object of their own, with their sum. */
 export function showCampaign(row: Campaign): Answer<ShownCampaign> {
   const { pending, calling, retrying, answered, busy, no_answer, ...others } = row;
-  const { failed, invalid, suppressed, cancelled, expired, ...rest } = others;
+  const { failed, invalid, suppressed, no_consent, cancelled, expired, ...rest } = others;
   const total = CONTACT_STATES.reduce((sum, state) => sum + row[state], 0);
   return {
     ...rest,
@@ -216,6 +216,7 @@ export function showCampaign(row: Campaign): Answer<ShownCampaign> {
       failed,
       invalid,
       suppressed,
+      no_consent,
       cancelled,
       expired,
     },

@@ -33,6 +33,7 @@ const ATTEMPT_COLUMNS = {
   sip_status: 'sip_status',
   hangup_cause: 'hangup_cause',
   hung_up_by: 'hung_up_by',
+  silent: 'silent',
   cause: 'cause',
 } as const satisfies Record<string, keyof ReturnType<typeof showAttempt>>;
 
@@ -41,9 +42,14 @@ const CONTACT_COLUMNS = {
   campaign_id: 'campaign_id',
   number: 'number',
   time_zone: 'time_zone',
+  priority: 'priority',
+  consent_basis: 'consent_basis',
+  consent_source: 'consent_source',
+  consent_at: 'consent_at',
   state: 'state',
   attempts: 'attempts',
   due_at: 'due_at',
+  held_for: 'held_for',
   created_at: 'created_at',
   updated_at: 'updated_at',
 } as const satisfies Record<string, keyof Contact>;

@@ -29,5 +29,8 @@ export const attempt = z
     sip_status: z.int().nullable(),
     hangup_cause: z.int().nullable().meta({ description: 'ITU-T Q.850' }),
     hung_up_by: z.enum(['callee', 'campanile', 'pbx']).nullable(),
+    silent: z.boolean().meta({
+      description: 'Answered, and nothing of the message was heard: the number is not called for a while',
+    }),
   })
   .meta({ id: 'Attempt' });

@@ -88,6 +88,9 @@ const settings = {
     description:
       'It starts only when the tenant has suppression lists and none is more days old; null: it does not matter',
   }),
+  requires_consent: z
+    .boolean()
+    .meta({ description: 'Contacts without a `consent_basis` are not called, and end as `no_consent`' }),
   calling_window: callingWindow
     .nullable()
     .meta({ description: 'When calls may be placed; null: at any time' }),
@@ -106,6 +109,7 @@ export const newCampaign = z
     retry: retry.default(DEFAULT_RETRY),
     max_attempts: settings.max_attempts.default(5),
     suppression_max_age_days: settings.suppression_max_age_days.default(null),
+    requires_consent: settings.requires_consent.default(false),
     calling_window: settings.calling_window.default(null),
     start_at: settings.start_at.default(null),
     end_at: settings.end_at.default(null),
@@ -125,6 +129,7 @@ export const campaignChanges = z
     retry: retry.exactOptional(),
     max_attempts: settings.max_attempts.exactOptional(),
     suppression_max_age_days: settings.suppression_max_age_days.exactOptional(),
+    requires_consent: settings.requires_consent.exactOptional(),
     calling_window: settings.calling_window.exactOptional(),
     start_at: settings.start_at.exactOptional(),
     end_at: settings.end_at.exactOptional(),
@@ -152,6 +157,7 @@ export const campaign = z
     retry,
     max_attempts: z.int(),
     suppression_max_age_days: z.int().nullable(),
+    requires_consent: z.boolean(),
     calling_window: z
       .strictObject({
         weekdays: z.array(z.enum(WEEKDAYS)),

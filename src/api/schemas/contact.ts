@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CONTACT_STATES } from '../../calls/states.js';
+import { CONTACT_STATES, HELD_FOR } from '../../calls/states.js';
 import { isTimeZone } from '../../calls/time-zone.js';
 import { isStorable, text, time, uuid } from './common.js';
 
@@ -16,6 +16,14 @@ export const fields = z
   .refine((value) => Object.keys(value).length <= MAX_FIELDS, `must be at most ${MAX_FIELDS} fields`)
   .meta({ description: 'What is known of the contact', example: { name: 'Ada', amount: 12.5 } });
 
+const WHEN = 'must be a time such as 2026-11-21T09:00:00Z or a day such as 2026-11-21';
+
+const consentTime = z
+  .union([z.iso.datetime({ offset: true }), z.iso.date()], WHEN)
+  .transform((when) => new Date(when))
+  .refine((when) => when.getTime() <= Date.now(), 'must not be in the future')
+  .meta({ type: 'string' });
+
 export const newContact = z
   .strictObject({
     number: z
@@ -27,7 +35,32 @@ export const newContact = z
       .nullable()
       .default(null)
       .meta({ description: 'Where the contact is; null when that is not known', example: 'Europe/Berlin' }),
+    priority: z
+      .int('must be a whole number from 0 to 9')
+      .min(0)
+      .max(9)
+      .default(5)
+      .meta({ description: 'The highest is called first' }),
+    consent_basis: text(100).nullable().default(null).meta({
+      description: 'On what the consent to be called rests; null: none is known',
+      example: 'written',
+    }),
+    consent_source: text(200)
+      .nullable()
+      .default(null)
+      .meta({ description: 'Where it was given', example: 'https://shop.example.com/checkout' }),
+    consent_at: consentTime
+      .nullable()
+      .default(null)
+      .meta({ description: 'When it was given, or on what day', example: '2026-11-21T09:00:00Z' }),
     fields: fields.default({}),
+  })
+  .check(({ value, issues }) => {
+    if (value.consent_basis !== null) return;
+    for (const path of ['consent_source', 'consent_at'] as const) {
+      if (value[path] === null) continue;
+      issues.push({ code: 'custom', input: value, path: [path], message: 'needs a consent_basis' });
+    }
   })
   .meta({ id: 'NewContact' });
 
@@ -37,7 +70,7 @@ export const newContacts = z
 
 export const contactsCsv = z.string().meta({
   description:
-    'A header row with a column `number` and perhaps one `time_zone`; the other columns become fields. An export is taken as it is: of a file with a column `contact_id` only `field.NAME` do',
+    'A header row with a column `number` and perhaps `time_zone`, `priority`, `consent_basis`, `consent_source` and `consent_at`; the other columns become fields. An export is taken as it is: of a file with a column `contact_id` only `field.NAME` do',
   example: 'number,name\n+14155550123,Ada\n',
 });
 
@@ -54,12 +87,20 @@ export const contact = z
     campaign_id: uuid,
     number: z.string(),
     time_zone: z.string().nullable(),
+    priority: z.int(),
+    consent_basis: z.string().nullable(),
+    consent_source: z.string().nullable(),
+    consent_at: time.nullable(),
     fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
     state: z.enum(CONTACT_STATES),
     attempts: z.int(),
     due_at: time
       .nullable()
       .meta({ description: 'When the next attempt may start; null once the contact has ended' }),
+    held_for: z.enum(HELD_FOR).nullable().meta({
+      description:
+        'Why it waits until then though it was due before: the tenant’s frequency caps, or a silent call to the number',
+    }),
     created_at: time,
     updated_at: time,
   })

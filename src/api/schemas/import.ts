@@ -5,7 +5,7 @@ const count = z.int().min(0);
 
 const csv = z.string().meta({
   description:
-    'A header row with a column `number` and perhaps one `time_zone`; the other columns become fields. Of any length',
+    'A header row with a column `number` and perhaps `time_zone`, `priority`, `consent_basis`, `consent_source` and `consent_at`; the other columns become fields. Of any length',
   example: 'number,time_zone,name\n+14155550123,America/Los_Angeles,Ada\n',
 });
 

@@ -23,12 +23,24 @@ export const preview = z
     skipped: z
       .strictObject({
         suppressed: count.meta({ description: 'On a suppression list' }),
+        no_consent: count.meta({ description: 'The campaign requires consent, and none is known' }),
         zone_unknown: count.meta({ description: 'The window asks for their time zone, and it is not known' }),
         never_open: count.meta({
           description: 'The window never opens in all the zones that they may be in',
         }),
       })
       .meta({ description: 'Contacts that will not be called, each counted once' }),
+    later: z
+      .strictObject({
+        frequency_cap: count.meta({
+          description: 'Called as often as the tenant’s frequency caps allow, by any of its campaigns',
+        }),
+        silent_call: count.meta({ description: 'The last call to the number was answered and silent' }),
+      })
+      .meta({
+        description:
+          'Of those that will be called, how many must wait at present; the estimate takes no account of it',
+      }),
     estimate: z.strictObject({
       ends_at: time.nullable().meta({ description: 'When all will have been called once; null: never' }),
       expired: count.meta({ description: 'Who will not have been called by end_at' }),

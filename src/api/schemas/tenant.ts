@@ -29,6 +29,19 @@ const maxContacts = z
   .nullable()
   .meta({ description: 'Contacts that may be stored, over all campaigns; null is without limit' });
 
+const cap = z.int().min(1).max(10_000).nullable();
+
+const frequencyCaps = z.strictObject({ per_day: cap.default(null), per_30_days: cap.default(null) }).meta({
+  id: 'FrequencyCaps',
+  description:
+    'Attempts at one number over all campaigns of the tenant, in any 24 hours and any 30 days; null is without a cap',
+});
+
+const lockout = z.int().min(0).max(8760).meta({
+  description:
+    'For how many hours a number is not called after a call that was answered and silent: 72 in the UK, 120 in Italy; 0 is not at all',
+});
+
 export const newTenant = z
   .strictObject({
     name,
@@ -38,6 +51,8 @@ export const newTenant = z
     time_zone: timeZone.default(null),
     max_contacts: maxContacts.default(null),
     requests_per_minute: requestsPerMinute.default(600),
+    frequency_caps: frequencyCaps.default({ per_day: null, per_30_days: null }),
+    silent_call_lockout_hours: lockout.default(120),
     suspended: suspended.default(false),
   })
   .meta({ id: 'NewTenant' });
@@ -51,6 +66,8 @@ export const tenantChanges = z
     time_zone: timeZone.exactOptional(),
     max_contacts: maxContacts.exactOptional(),
     requests_per_minute: requestsPerMinute.exactOptional(),
+    frequency_caps: frequencyCaps.exactOptional(),
+    silent_call_lockout_hours: lockout.exactOptional(),
     suspended: suspended.exactOptional(),
   })
   .meta({ id: 'TenantChanges' });
@@ -65,6 +82,8 @@ export const tenant = z
     time_zone: z.string().nullable(),
     max_contacts: z.int().nullable(),
     requests_per_minute: z.int().nullable(),
+    frequency_caps: z.strictObject({ per_day: z.int().nullable(), per_30_days: z.int().nullable() }),
+    silent_call_lockout_hours: z.int(),
     suspended: z.boolean(),
     deleting_since: time.nullable().meta({
       description: 'When its deletion was asked for: until it is gone, nothing of it can be changed',
