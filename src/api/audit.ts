@@ -16,7 +16,8 @@ export interface Change {
   answer: unknown;
 }
 
-const SECRET = /password|secret|key$/i;
+/** And the number of an erasure, which is to leave no trace. */
+const SECRET = /password|secret|key$|^number$/i;
 const MOST_TEXT = 8_000;
 
 /** Writes down who changes what, in the transaction of the change: what cannot be written down is not done. */

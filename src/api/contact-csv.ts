@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
+import { ERASED } from '../calls/number.js';
 import { CampanileError, messageOf } from '../errors.js';
 import { type ContactRow, Unreadable } from './contact-rows.js';
 import { FIELD_PREFIX, isExport, unguard } from './csv.js';
@@ -44,6 +45,8 @@ export async function* readCsv(text: AsyncIterable<string> | Iterable<string>): 
     for await (const item of source.pipe(parser)) {
       const { record: values, info } = item as { record: string[]; info: { lines: number } };
       if (header) {
+        // Of an erased person an export has a row and no number.
+        if (header.isExport && values[header.number]?.startsWith(ERASED)) continue;
         const value = contactOf(header, values);
         yield { pointer: `/contacts/${index++}`, line: info.lines, value, values };
       } else header = checkHeader(values);

@@ -5,6 +5,7 @@ import type { InstallationFacts } from '../db/campaign-facts.js';
 import type { Pool, TenantDatabase } from '../db/pool.js';
 import type { Tenant } from '../db/tenants.js';
 import type { Logger } from '../log.js';
+import type { HashNumber } from '../number-hash.js';
 import type { ProblemCode } from '../problems.js';
 import type { PasswordSeal } from '../seal.js';
 import type { Change, Recording } from './change.js';
@@ -34,6 +35,8 @@ export interface Services {
   installation(pbxTrunk: string): Promise<InstallationFacts>;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
+  /** For the numbers of erased persons. */
+  hashNumber: HashNumber;
   idempotency: Idempotency;
   /** For the passwords of SIP accounts. */
   passwords: PasswordSeal;

@@ -21,6 +21,14 @@ import {
 } from './routes/campaigns.js';
 import { addContacts, listCampaignContacts } from './routes/contacts.js';
 import { getDocsFile, getDocsPage, getOpenApi } from './routes/docs.js';
+import {
+  deleteErasureRoute,
+  deleteInstallationErasureRoute,
+  erasePerson,
+  erasePersonEverywhere,
+  getErasures,
+  getInstallationErasures,
+} from './routes/erasures.js';
 import { exportAttempts, exportContacts } from './routes/exports.js';
 import { getHealth } from './routes/health.js';
 import { createImport, getImport, getImports, getRejected } from './routes/imports.js';
@@ -93,6 +101,12 @@ export const routes: readonly Route[] = [
   addInstallationNumbers,
   getInstallationNumbers,
   removeInstallationNumber,
+  erasePerson,
+  getErasures,
+  deleteErasureRoute,
+  erasePersonEverywhere,
+  getInstallationErasures,
+  deleteInstallationErasureRoute,
   createApiKey,
   getApiKeys,
   getApiKey,

@@ -5,6 +5,7 @@ import { findInstallationFacts } from '../db/campaign-facts.js';
 import type { Pool } from '../db/pool.js';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import { createNumberHash } from '../number-hash.js';
 import { createPasswordSeal } from '../seal.js';
 import { createApp } from './app.js';
 import { createAuthenticate } from './authenticate.js';
@@ -60,10 +61,12 @@ export function createApi(options: {
   const authenticate = createAuthenticate({ ...options, db: pool, keyUse, limits });
   const installation = (pbxTrunk: string) => findInstallationFacts(pool, pbxTrunk);
   const passwords = createPasswordSeal(options.secret);
+  const hashNumber = createNumberHash(options.secret);
   const imports = createImports(pool, log, options.importLimits);
   const databases = { pool, exportPool, imports, installation };
   const idempotency = createIdempotency(options.secret);
-  const common = { ...databases, log, limits, hasTemplate, passwords, allowPrivateHosts, idempotency };
+  const secrets = { passwords, hashNumber, idempotency };
+  const common = { ...databases, ...secrets, log, limits, hasTemplate, allowPrivateHosts };
   const app = createApp(common, authenticate, () => stopping, options.trustProxy ?? 0);
   const answer = app.callback();
   const server = createServer(

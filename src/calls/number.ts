@@ -5,12 +5,22 @@ import { zonesOf } from './zone.js';
 /** E.164: a plus and 7 to 15 digits (ITU-T E.164 section 6). */
 export const E164 = /^\+[1-9]\d{6,14}$/;
 
+/** How what stands in place of an erased person's number begins; the contact's id follows. */
+export const ERASED = 'erased ';
+
 /**
  * The E.164 form of a phone number as a person wrote it, or null when it is none that can be dialled. `region` (ISO
  * 3166, e.g. `US`) is what a number without a country code is read as; without it, such a number is refused.
  */
 export function parseNumber(text: string, region?: string | null): string | null {
   return readNumber(text, region)?.number ?? null;
+}
+
+/** The parts of a number in E.164: the digits of its country code and those after it. */
+export function partsOf(number: string): { countryCode: string; national: string } {
+  const parsed = parsePhoneNumberFromString(number);
+  if (!parsed) throw new TypeError(`${number} is no number in E.164`);
+  return { countryCode: parsed.countryCallingCode, national: parsed.nationalNumber };
 }
 
 /** A phone number as `parseNumber` reads it, and the time zones that it may lie in: none when nothing is known. */

@@ -46,6 +46,14 @@ export async function lockUploads(tx: Tx, tenantId: string, campaignId: string):
 }
 
 /**
+ * From now on contacts need their rows in campaign_zones when the statement ends that adds them, before its trigger locks the
+ * campaign; and not when the transaction commits, for which the campaign would have to wait.
+ */
+export async function checkContactsAtOnce(tx: Tx): Promise<void> {
+  await tx.query('SET CONSTRAINTS contacts_campaign_zones_fkey IMMEDIATE');
+}
+
+/**
  * Adds contacts that the campaign does not have yet and returns how many those were.
  *
  * It is one statement however many they are: the trigger that counts them locks the campaign when the statement ends,
@@ -58,13 +66,19 @@ export async function insertContacts(
   campaignId: string,
   contacts: readonly NewContact[],
 ): Promise<number> {
+  await checkContactsAtOnce(tx);
   const { rowCount } = await tx.query(
-    `INSERT INTO contacts (tenant_id, id, campaign_id, number, time_zone, fields, zones, priority, consent_basis,
+    `WITH given AS MATERIALIZED (
+        SELECT * FROM json_to_recordset($3::json)
+          AS c(id uuid, number text, time_zone text, fields jsonb, zones text, priority smallint, consent_basis text,
+            consent_source text, consent_at timestamptz)
+      ), zones AS (
+        INSERT INTO campaign_zones (tenant_id, campaign_id, zones, priority)
+        SELECT DISTINCT $1::uuid, $2::uuid, zones, priority FROM given ORDER BY zones, priority ON CONFLICT DO NOTHING
+      )
+      INSERT INTO contacts (tenant_id, id, campaign_id, number, time_zone, fields, zones, priority, consent_basis,
         consent_source, consent_at)
-      SELECT $1, id, $2, number, time_zone, fields, zones, priority, consent_basis, consent_source, consent_at
-      FROM json_to_recordset($3::json)
-        AS c(id uuid, number text, time_zone text, fields jsonb, zones text, priority smallint, consent_basis text,
-          consent_source text, consent_at timestamptz)
+      SELECT $1, id, $2, number, time_zone, fields, zones, priority, consent_basis, consent_source, consent_at FROM given
       ON CONFLICT (tenant_id, campaign_id, number) DO NOTHING`,
     [tenantId, campaignId, JSON.stringify(contacts)],
   );

@@ -1,6 +1,6 @@
 import { finished } from 'node:stream/promises';
 import { from as copyFrom } from 'pg-copy-streams';
-import type { NewContact } from './contacts.js';
+import { checkContactsAtOnce, type NewContact } from './contacts.js';
 import { connectAlone, type Pool, type Session, type Tx } from './pool.js';
 
 /** A million contacts take 20 s on a small machine; an import of any size shall not run into this. */
@@ -57,6 +57,13 @@ export async function stageContacts(session: Session, text: string): Promise<voi
  */
 export async function insertStagedContacts(tx: Tx, tenantId: string, campaignId: string): Promise<number> {
   await tx.query(`SET LOCAL work_mem = '64MB'`);
+  await checkContactsAtOnce(tx);
+  await tx.query(
+    `INSERT INTO campaign_zones (tenant_id, campaign_id, zones, priority)
+      SELECT DISTINCT $1::uuid, $2::uuid, zones, priority FROM staged_contacts ORDER BY zones, priority
+      ON CONFLICT DO NOTHING`,
+    [tenantId, campaignId],
+  );
   const { rowCount } = await tx.query(
     `INSERT INTO contacts (tenant_id, id, campaign_id, number, time_zone, zones, fields, priority, consent_basis,
         consent_source, consent_at)

@@ -17,6 +17,7 @@ import { createDuties } from '../duties.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { createSounds } from '../messages/sounds.js';
+import { createNumberHash } from '../number-hash.js';
 import { NOTHING_CLOSED } from '../scheduler/closed.js';
 import { createPasswordSeal } from '../seal.js';
 import { createShutdown } from '../shutdown.js';
@@ -82,6 +83,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       reports,
       templates,
       tokens,
+      hashNumber: createNumberHash(secret),
       sounds,
       openCalls,
       agiUrl: config.agiUrl,

@@ -7,6 +7,7 @@ import { waitForTurn } from '../db/turn.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Sounds } from '../messages/sounds.js';
+import type { HashNumber } from '../number-hash.js';
 import { type ClaimedCall, type ClaimMemory, claimCalls } from '../scheduler/claim.js';
 import type { Pass } from '../scheduler/scheduler.js';
 import type { Spool } from '../spool/directories.js';
@@ -23,6 +24,7 @@ export interface TurnOptions {
   reports: Reports;
   templates: ReadonlyMap<string, Template>;
   tokens: CallTokens;
+  hashNumber: HashNumber;
   sounds: Sounds;
   openCalls: OpenCalls;
   agiUrl: string;
@@ -43,13 +45,13 @@ export async function takeTurn(
   finished: (attempts: FinishedAttempt[]) => void,
   options: TurnOptions,
 ): Promise<Pass> {
-  const { pool, node, spool, templates, openCalls, inFlight, claimMemory } = options;
+  const { pool, node, spool, templates, hashNumber, openCalls, inFlight, claimMemory } = options;
   const staged: string[] = [];
   try {
     const { ended, claim } = await transaction(pool, async (tx) => {
       const turn = waitForTurn(tx);
       const { ended, written } = await finishAttempts(tx, endings);
-      const claiming = { ...node, templates: [...templates.keys()] };
+      const claiming = { ...node, templates: [...templates.keys()], hashNumber };
       const claim = await claimCalls(
         tx,
         claiming,

@@ -12,10 +12,12 @@ import {
   type TakenContact,
   takeDueContacts,
 } from '../db/claim.js';
+import { findErasedContacts, suppressTakenContacts } from '../db/erasures.js';
 import { completeCampaigns } from '../db/finish.js';
 import type { NodeLimits } from '../db/nodes.js';
 import type { Tx } from '../db/pool.js';
 import { newId } from '../ids.js';
+import type { HashNumber } from '../number-hash.js';
 import { type Closed, closedZonesOf, NOTHING_CLOSED, sameZones } from './closed.js';
 
 /** A call to place: an attempt that the claim opened, with all that its call file needs. */
@@ -44,9 +46,10 @@ export interface ClaimMemory {
   closed: Closed;
 }
 
-/** The node that claims: its limits, and the call-file templates that it has. */
+/** The node that claims: its limits, the call-file templates that it has, and how it knows the numbers of erased persons. */
 export interface ClaimingNode extends NodeLimits {
   templates: readonly string[];
+  hashNumber: HashNumber;
 }
 
 /** A limit in force: how many ports it has, how many are held, and its token bucket when it has a rate. */
@@ -178,16 +181,31 @@ async function take(
   tx: Tx,
   due: DueCampaign[],
   granted: Map<string, number>,
-  node: NodeLimits,
+  node: ClaimingNode,
   closed: Closed,
 ): Promise<Taken> {
   const grants = due
     .filter((d) => granted.has(d.campaign_id))
     .map((d) => ({ tenantId: d.tenant_id, campaignId: d.campaign_id, count: granted.get(d.campaign_id)! }));
   const ids = Array.from({ length: grants.reduce((sum, g) => sum + g.count, 0) }, () => newId());
-  return ids.length === 0
-    ? { contacts: [], skippedIn: [] }
-    : takeDueContacts(tx, grants, ids, node.name, closed.zones);
+  if (ids.length === 0) return { contacts: [], skippedIn: [] };
+  const taken = await takeDueContacts(tx, grants, ids, node.name, closed.zones);
+  return withoutErased(tx, due, taken, node);
+}
+
+/** Of erased persons only the hash of the number is known, and the key of that is not in the database: so it is asked here. */
+async function withoutErased(tx: Tx, due: DueCampaign[], taken: Taken, node: ClaimingNode): Promise<Taken> {
+  const doubtful = new Set(due.filter((d) => d.erased).map((d) => d.campaign_id));
+  const asked = taken.contacts.filter((contact) => doubtful.has(contact.campaign_id));
+  if (asked.length === 0) return taken;
+  const hashes = asked.map((contact) => node.hashNumber(contact.number));
+  const erased = await findErasedContacts(tx, asked, hashes);
+  if (erased.length === 0) return taken;
+  await suppressTakenContacts(tx, erased);
+  return {
+    contacts: taken.contacts.filter((contact) => !erased.includes(contact)),
+    skippedIn: [...new Set([...taken.skippedIn, ...erased.map((contact) => contact.campaign_id)])],
+  };
 }
 
 /** Puts what was taken on the account of every limit that it draws on. */

@@ -17,6 +17,8 @@ export interface Equipped extends TenantOnApi {
   /** A suppression list, with one number. */
   listId: string;
   keyId: string;
+  /** An erasure, of `erasedNumber`. */
+  erasureId: string;
 }
 
 export const silence = renderWav(Buffer.alloc(8000));
@@ -43,6 +45,7 @@ export async function createTenant(api: ApiFixture, changes: object = {}): Promi
 
 /** A number on the suppression list of every equipped tenant. */
 export const suppressedNumber = '+493019999999';
+export const erasedNumber = '+493019999998';
 
 /** A tenant with a trunk, a message and a suppression list. */
 export async function createEquipped(api: ApiFixture, changes: object = {}): Promise<Equipped> {
@@ -70,8 +73,14 @@ export async function createEquipped(api: ApiFixture, changes: object = {}): Pro
     token: tenant.token,
     body: { name: 'CRM', role: 'tenant' },
   });
-  const [trunkId, messageId, keyId] = [trunk, message, key].map((reply) => created(reply).json.id);
-  return { ...tenant, trunkId, messageId, listId, keyId };
+  const erasure = await api.send('POST', '/v1/erasures', {
+    token: tenant.token,
+    body: { number: erasedNumber },
+  });
+  const [trunkId, messageId, keyId, erasureId] = [trunk, message, key, erasure].map(
+    (reply) => created(reply).json.id,
+  );
+  return { ...tenant, trunkId, messageId, listId, keyId, erasureId };
 }
 
 /** A draft campaign; returns its id. */

@@ -70,7 +70,7 @@ async function rowsOf(tenantId: string): Promise<string> {
   const tables = [
     ...['trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
     ...['suppression_lists', 'suppressed_numbers', 'api_keys', 'sip_accounts', 'audit_log'],
-    ...['imports', 'import_rejections'],
+    ...['imports', 'import_rejections', 'erasures'],
   ];
   const found = await Promise.all(
     tables.map((table) =>
@@ -102,6 +102,7 @@ describe('with the WHERE clauses taken out of its queries', () => {
         owner.messageId,
         owner.listId,
         owner.keyId,
+        owner.erasureId,
         campaignId,
         ...numbers(3),
         onlyOwners,

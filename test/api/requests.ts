@@ -16,6 +16,8 @@ export function validRequest(
     'suppression-lists': ids.owner.listId,
     'api-keys': ids.owner.keyId,
     imports: ids.import ?? unknownId,
+    erasures: ids.owner.erasureId,
+    'installation-erasures': unknownId,
   }[noun];
   const path = route.path.replace('{id}', id ?? '').replace('{name}', 'carrier1');
   const bodies: Record<string, unknown> = {
@@ -30,6 +32,8 @@ export function validRequest(
     'patch /v1/suppression-lists/{id}': { name: 'Changed' },
     'post /v1/suppression-lists/{id}/numbers': numbers(1, 700),
     'post /v1/installation-suppressions': numbers(1, 700),
+    'post /v1/erasures': { number: numbers(1)[0] },
+    'post /v1/installation-erasures': { number: numbers(1, 700)[0] },
     'patch /v1/campaigns/{id}': { ports: 7 },
     'post /v1/campaigns/{id}/copy': {},
     'post /v1/campaigns/{id}/contacts': [{ number: numbers(1, 500)[0] }],

@@ -1,17 +1,21 @@
 import { type Ending, type FinishedAttempt, finishAttempts } from '../../src/db/finish.js';
 import { type Pool, transaction } from '../../src/db/pool.js';
 import { waitForTurn } from '../../src/db/turn.js';
+import { createNumberHash } from '../../src/number-hash.js';
 import { type Claim, type ClaimedCall, type ClaimingNode, claimCalls } from '../../src/scheduler/claim.js';
+
+/** As the installation of `startApi` has it. */
+export const hashNumber = createNumberHash(Buffer.from('a secret of the tests that has more than 32 bytes'));
 
 /** A turn that only claims. */
 export function claimInTurn(
   pool: Pool,
-  node: ClaimingNode,
+  node: Omit<ClaimingNode, 'hashNumber'>,
   stage: (calls: ClaimedCall[]) => Promise<void>,
 ): Promise<Claim> {
   return transaction(pool, async (tx) => {
     await waitForTurn(tx);
-    return claimCalls(tx, node, stage);
+    return claimCalls(tx, { ...node, hashNumber }, stage);
   });
 }
 

@@ -1,4 +1,5 @@
 import { beginTenantDeletion } from '../../db/delete-tenant.js';
+import { releaseHeldContacts } from '../../db/release-held.js';
 import { findTenantById, insertTenant, listTenants, lockTenant, updateTenant } from '../../db/tenants.js';
 import { newId } from '../../ids.js';
 import { refuseDeleting } from '../guard.js';
@@ -52,13 +53,17 @@ export const changeTenant = route({
   summary: 'Change a tenant',
   body: tenantChanges,
   answer: tenant,
-  handle: ({ change, id, body }) =>
-    change(async (tx) => {
+  async handle({ pool, change, id, body }) {
+    const changed = await change(async (tx) => {
       const found = await lockTenant(tx, id);
       if (!found) throw notFound('tenant');
       refuseDeleting(found);
       return updateTenant(tx, { ...found, ...body });
-    }),
+    });
+    if (body.frequency_caps || body.silent_call_lockout_hours !== undefined)
+      await releaseHeldContacts(pool, id);
+    return changed;
+  },
 });
 
 export const deleteTenantRoute = route({

@@ -1,0 +1,124 @@
+import { parseNumber, partsOf } from '../../calls/number.js';
+import { type Erased, eraseFromInstallation, eraseNumber, type Traces, tracesOf } from '../../db/erase.js';
+import {
+  deleteErasure,
+  deleteInstallationErasure,
+  insertErasure,
+  insertInstallationErasure,
+  listErasures,
+  listInstallationErasures,
+} from '../../db/erasures.js';
+import { asTenant, transaction } from '../../db/pool.js';
+import { listTenants } from '../../db/tenants.js';
+import { waitForTurn } from '../../db/turn.js';
+import { newId } from '../../ids.js';
+import { FieldsInvalid, notFound } from '../problem.js';
+import { route } from '../route.js';
+import { listOf, listSchema, pageOf, pageQuery } from '../schemas/common.js';
+import { createdErasure, erasure, newErasure, newInstallationErasure } from '../schemas/erasure.js';
+
+export const erasePerson = route({
+  method: 'post',
+  path: '/v1/erasures',
+  access: 'tenant',
+  summary:
+    'Erase a person: every trace of the number goes, except a keyed hash by which it is never called again. To be repeated when it is cut off',
+  body: newErasure,
+  status: 201,
+  answer: createdErasure,
+  async handle({ db, tenant, body, hashNumber }) {
+    const number = parseNumber(body.number, tenant.default_region);
+    if (!number) {
+      const message =
+        'is not a phone number that can be dialled; give it as +14155550123, or set the tenant’s default_region';
+      throw new FieldsInvalid([{ field: '/number', message }]);
+    }
+    const { kept, ...rows } = await eraseNumber(db, tenant.id, traces(number), (tx) =>
+      insertErasure(tx, tenant.id, newId(), hashNumber(number)),
+    );
+    return { ...kept, ...rows };
+  },
+});
+
+export const getErasures = route({
+  method: 'get',
+  path: '/v1/erasures',
+  access: 'tenant',
+  summary: 'List the erasures',
+  query: pageQuery,
+  answer: listSchema(erasure),
+  async handle({ db, tenant, query }) {
+    return listOf(await listErasures(db, tenant.id, pageOf(query)), query, (row) => row.id);
+  },
+});
+
+export const deleteErasureRoute = route({
+  method: 'delete',
+  path: '/v1/erasures/{id}',
+  access: 'tenant',
+  summary: 'Forget an erasure, because the person wants to be called again: brings nothing back',
+  status: 204,
+  answer: null,
+  async handle({ db, tenant, id }) {
+    if (!(await deleteErasure(db, tenant.id, id))) throw notFound('erasure');
+  },
+});
+
+export const erasePersonEverywhere = route({
+  method: 'post',
+  path: '/v1/installation-erasures',
+  access: 'admin',
+  summary:
+    'Erase a person from the data of every tenant and from the list that holds for all: no tenant calls the number again',
+  body: newInstallationErasure,
+  status: 201,
+  answer: createdErasure,
+  async handle({ pool, body, hashNumber }) {
+    const found = traces(body.number);
+    const { kept, rows } = await transaction(pool, async (tx) => {
+      await waitForTurn(tx);
+      const kept = await insertInstallationErasure(tx, newId(), hashNumber(body.number));
+      return { kept, rows: await eraseFromInstallation(tx, found) };
+    });
+    const sum: Erased = { contacts: 0, attempts: 0, suppressions: 0, mentions: 0 };
+    const add = (rows: Partial<Erased>) => {
+      for (const key of Object.keys(sum) as (keyof Erased)[]) sum[key] += rows[key] ?? 0;
+    };
+    add(rows);
+    for (let after: string | null = null; ; ) {
+      const tenants = await listTenants(pool, { after, limit: 100 });
+      for (const { id } of tenants) add(await eraseNumber(asTenant(pool, id), id, found, async () => null));
+      after = tenants.at(-1)?.id ?? null;
+      if (tenants.length < 100) return { ...kept, ...sum };
+    }
+  },
+});
+
+export const getInstallationErasures = route({
+  method: 'get',
+  path: '/v1/installation-erasures',
+  access: 'admin',
+  summary: 'List the erasures that hold for every tenant',
+  query: pageQuery,
+  answer: listSchema(erasure),
+  async handle({ pool, query }) {
+    return listOf(await listInstallationErasures(pool, pageOf(query)), query, (row) => row.id);
+  },
+});
+
+export const deleteInstallationErasureRoute = route({
+  method: 'delete',
+  path: '/v1/installation-erasures/{id}',
+  access: 'admin',
+  summary: 'Forget an erasure that holds for every tenant: brings nothing back',
+  status: 204,
+  answer: null,
+  async handle({ pool, id }) {
+    if (!(await deleteInstallationErasure(pool, id))) throw notFound('erasure');
+  },
+});
+
+function traces(number: string): Traces {
+  const { countryCode, national } = partsOf(number);
+  return tracesOf(number, countryCode, national);
+}

@@ -1,0 +1,162 @@
+import { lockCampaign } from './campaigns.js';
+import { completeCampaigns } from './finish.js';
+import { type Db, type TenantDatabase, type Tx, transaction } from './pool.js';
+import { waitForTurn } from './turn.js';
+
+/** A number and how people write it. */
+export interface Traces {
+  /** E.164. */
+  number: string;
+  /** Its digits without the country code. */
+  national: string;
+  /** A regular expression of Postgres that finds it in a text, with or without the country code and separators. */
+  pattern: string;
+}
+
+/** What was erased, in rows. */
+export interface Erased {
+  contacts: number;
+  attempts: number;
+  suppressions: number;
+  /** Other rows that named the number: fields of other contacts, rejected rows of imports, requests in the audit log. */
+  mentions: number;
+}
+
+const SEPARATORS = ' \u00a0./()-';
+
+/** The traces that a number leaves: `countryCode` are its digits before `national`. */
+export function tracesOf(number: string, countryCode: string, national: string): Traces {
+  const separated = `[${SEPARATORS}]{0,3}`;
+  const digits = [...national].join(separated);
+  const pattern = `(?<![0-9])(?:(?:00|011)?${countryCode}${separated})?0?${separated}${digits}(?![0-9])`;
+  return { number, national, pattern };
+}
+
+/** Whether a text of SQL holds the number `$2` ($3 is the pattern): most that do not are told without a regular expression. */
+const holds = (text: string) =>
+  `(translate(${text}, '${SEPARATORS}', '') LIKE '%' || $2 || '%' AND ${text} ~ $3)`;
+
+/**
+ * Erases every trace of a number in a tenant's data. `keep` runs in the first transaction, in which whoever has that number
+ * loses it: it keeps what forbids to call it again, so that no claim comes between. When it is cut off, what is left is
+ * erased by asking again. Rows of contacts and attempts stay without number and fields, so that a campaign's figures are
+ * what they were; a call under way ends as it would have.
+ */
+export async function eraseNumber<T>(
+  db: TenantDatabase,
+  tenantId: string,
+  traces: Traces,
+  keep: (tx: Tx) => Promise<T>,
+): Promise<Erased & { kept: T }> {
+  const { kept, ...rows } = await transaction(db, async (tx) => {
+    await waitForTurn(tx);
+    return { kept: await keep(tx), ...(await eraseRows(tx, tenantId, traces.number)) };
+  });
+  let mentions = await eraseInContacts(db, tenantId, traces);
+  mentions += await eraseInImports(db, tenantId, traces);
+  mentions += await eraseInAudit(db, tenantId, traces);
+  return { kept, ...rows, mentions };
+}
+
+async function eraseRows(tx: Tx, tenantId: string, number: string): Promise<Omit<Erased, 'mentions'>> {
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT p.id FROM campaigns p WHERE p.tenant_id = $1
+        AND EXISTS (SELECT FROM contacts c WHERE c.campaign_id = p.id AND c.number = $2 AND c.tenant_id = p.tenant_id)
+      ORDER BY p.tenant_id, p.id FOR NO KEY UPDATE`,
+    [tenantId, number],
+  );
+  const campaigns = rows.map(({ id }) => id);
+  const attempts = await tx.query(
+    `UPDATE attempts SET number = 'erased ' || contact_id WHERE tenant_id = $1 AND number = $2`,
+    [tenantId, number],
+  );
+  const contacts = await tx.query(
+    `UPDATE contacts SET number = 'erased ' || id, fields = '{}', time_zone = NULL, consent_basis = NULL,
+        consent_source = NULL, consent_at = NULL, updated_at = statement_timestamp(),
+        state = CASE WHEN state IN ('pending', 'retrying') THEN 'suppressed' ELSE state END
+      WHERE tenant_id = $1 AND campaign_id = ANY($2::uuid[]) AND number = $3`,
+    [tenantId, campaigns, number],
+  );
+  const suppressions = await tx.query('DELETE FROM suppressed_numbers WHERE tenant_id = $1 AND number = $2', [
+    tenantId,
+    number,
+  ]);
+  await completeCampaigns(tx, campaigns);
+  return {
+    contacts: contacts.rowCount ?? 0,
+    attempts: attempts.rowCount ?? 0,
+    suppressions: suppressions.rowCount ?? 0,
+  };
+}
+
+/** Fields of other contacts that hold the number go, and it goes from what is said of their consent. */
+async function eraseInContacts(db: TenantDatabase, tenantId: string, { national, pattern }: Traces) {
+  const { rows: campaigns } = await db.query<{ id: string }>(
+    'SELECT id FROM campaigns WHERE tenant_id = $1',
+    [tenantId],
+  );
+  let mentions = 0;
+  for (const { id } of campaigns) {
+    // Looked for before the campaign is locked: its calls must not wait for a million contacts to be read.
+    const { rows } = await db.query<{ id: string }>(
+      `SELECT id FROM contacts WHERE tenant_id = $1 AND campaign_id = $4
+          AND (${holds('fields::text')} OR ${holds("concat_ws(' ', consent_basis, consent_source)")})`,
+      [tenantId, national, pattern, id],
+    );
+    if (rows.length === 0) continue;
+    await transaction(db, async (tx) => {
+      await lockCampaign(tx, tenantId, id);
+      await tx.query(
+        `UPDATE contacts SET consent_basis = regexp_replace(consent_basis, $2, 'erased', 'g'),
+            consent_source = regexp_replace(consent_source, $2, 'erased', 'g'),
+            fields = (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(fields)
+              WHERE key !~ $2 AND value::text !~ $2)
+          WHERE tenant_id = $1 AND id = ANY($3::uuid[])`,
+        [tenantId, pattern, rows.map((row) => row.id)],
+      );
+    });
+    mentions += rows.length;
+  }
+  return mentions;
+}
+
+/** Rejected rows that hold the number hold its person as well: nothing of them stays but the line. */
+async function eraseInImports(db: Db, tenantId: string, { national, pattern }: Traces): Promise<number> {
+  const { rows } = await db.query<{ id: string }>('SELECT id FROM imports WHERE tenant_id = $1', [tenantId]);
+  let mentions = 0;
+  for (const { id } of rows) {
+    const rejections = await db.query(
+      `UPDATE import_rejections SET row = 'erased', reason = 'erased'
+        WHERE tenant_id = $1 AND import_id = $4 AND (${holds('row')} OR ${holds('reason')})`,
+      [tenantId, national, pattern, id],
+    );
+    mentions += rejections.rowCount ?? 0;
+  }
+  const imports = await db.query(
+    `UPDATE imports SET name = regexp_replace(name, $3, 'erased', 'g') WHERE tenant_id = $1 AND ${holds('name')}`,
+    [tenantId, national, pattern],
+  );
+  return mentions + (imports.rowCount ?? 0);
+}
+
+async function eraseInAudit(db: Db, tenantId: string, { national, pattern }: Traces): Promise<number> {
+  const { rowCount } = await db.query(
+    `UPDATE audit_log SET request = '"erased"' WHERE tenant_id = $1 AND ${holds('request::text')}`,
+    [tenantId, national, pattern],
+  );
+  return rowCount ?? 0;
+}
+
+/** Erases what the installation itself knows of a number, beside its tenants; returns how many rows that were. */
+export async function eraseFromInstallation(
+  db: Db,
+  { number, national, pattern }: Traces,
+): Promise<{ suppressions: number; mentions: number }> {
+  const suppressions = await db.query('DELETE FROM installation_suppressions WHERE number = $1', [number]);
+  const mentions = await db.query(
+    `UPDATE audit_log SET request = '"erased"'
+      WHERE tenant_id IS NULL AND $1::text IS NOT NULL AND ${holds('request::text')}`,
+    [number, national, pattern],
+  );
+  return { suppressions: suppressions.rowCount ?? 0, mentions: mentions.rowCount ?? 0 };
+}
