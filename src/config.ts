@@ -43,7 +43,7 @@ export interface Config {
   nodePorts: number;
   /** CAMPANILE_NODE_CALLS_PER_SECOND: how many calls this node starts in a second; null is without limit. */
   nodeCallsPerSecond: number | null;
-  /** CAMPANILE_SECRET: the key material tokens are signed and passwords of trunks encrypted with; null means the file that `loadSecret` keeps. */
+  /** CAMPANILE_SECRET: the key material tokens are signed, passwords of trunks encrypted and numbers of erased persons hashed with; null means the file that `loadSecret` keeps. */
   secret: string | null;
   /** CAMPANILE_JWT_JWKS_URL, _ISSUER, _AUDIENCE: whose tokens the API believes beside its own; null is nobody's. */
   jwtIssuer: { jwksUrl: string; issuer: string; audience: string } | null;

@@ -1,6 +1,6 @@
 import type { HeldFor } from '../calls/states.js';
 import type { HeldContacts, PortsInUse } from '../calls/why.js';
-import { heldUntil, isSuppressed, lacksConsent } from './contact-rules.js';
+import { cappedUntil, isSuppressed, lacksConsent, lockedUntil } from './contact-rules.js';
 import type { Db } from './pool.js';
 
 /** Contacts of a campaign that wait for a call, by `contacts.zones`. */
@@ -148,7 +148,9 @@ export async function countSkipped(
       CROSS JOIN LATERAL (SELECT CASE
         WHEN ${isSuppressed('on_installation_list(c.number)')} THEN 'suppressed'
         WHEN ${lacksConsent('p')} THEN 'no_consent'
-        ELSE (SELECT held_for FROM (${heldUntil('t', '0')}) AS h) END AS reason) AS r
+        WHEN h.locked >= h.capped OR h.capped IS NULL AND h.locked IS NOT NULL THEN 'silent_call'
+        WHEN h.capped IS NOT NULL THEN 'frequency_cap' END AS reason
+        FROM (SELECT ${lockedUntil('t')} AS locked, ${cappedUntil('t', '0')} AS capped) AS h) AS r
       WHERE p.tenant_id = $1 AND p.id = $2 AND r.reason IS NOT NULL
       GROUP BY c.zones, r.reason`,
     [tenantId, campaignId],

@@ -1,5 +1,5 @@
 import type { CallingWindow } from '../calls/window.js';
-import { heldUntil, isSuppressed, lacksConsent } from './contact-rules.js';
+import { cappedUntil, isSuppressed, lacksConsent, lockedUntil } from './contact-rules.js';
 import type { Tx } from './pool.js';
 
 /** A running campaign with contacts left, its limits and how much of it is due. */
@@ -170,6 +170,10 @@ export async function savePace(tx: Tx, rows: { scope: string; id: string; tokens
   });
 }
 
+/** How many of the contacts that are about to be called have the same number as `c`, and come before it. */
+const BEFORE = `(SELECT count(*) FROM due o WHERE o.tenant_id = c.tenant_id AND o.number = c.number
+  AND o.state = 'calling' AND (-o.priority, o.id) < (-c.priority, c.id))`;
+
 /**
  * Takes up to `count` due contacts of each campaign that still runs, the highest priority first and then retries, and opens an
  * attempt for each on `node`. Whom src/db/contact-rules.ts forbids to call, or to call yet, is not called, nor is who is in
@@ -187,8 +191,8 @@ export async function takeDueContacts(
     // The due contacts must come from materialized CTEs: as a plain sub-select the planner may run it again for
     // each row of the UPDATE and so lock and take more rows than LIMIT allows. They go on as arrays, because the planner
     // takes a CTE with a LIMIT it does not know for thousands of rows and would read the whole table to join them.
-    // The campaigns are locked first, as everywhere. Of the contacts only those are locked that are taken, and not all that
-    // the zones and priorities have to offer; whoever changed since is left out.
+    // The campaigns are locked first, as everywhere. Of the contacts only those are locked that are looked at, and not all
+    // that each zone and priority has to offer; whoever has changed since is left out.
     text: `WITH grants AS MATERIALIZED (
         SELECT g.*, p.requires_consent, t.attempts_per_day, t.attempts_per_30_days, t.silent_call_lockout_hours
         FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS g(tenant_id, campaign_id, n)
@@ -200,9 +204,9 @@ export async function takeDueContacts(
         WHERE NOT EXISTS (SELECT FROM unnest($6::uuid[], $7::text[]) AS x(campaign_id, zones)
           WHERE x.campaign_id = z.campaign_id AND x.zones = z.zones)
       ), found AS MATERIALIZED (
-        SELECT f.tenant_id, f.id FROM grants g CROSS JOIN LATERAL (
-          SELECT i.* FROM open_zones z CROSS JOIN (VALUES ('retrying'), ('pending')) AS s(state) CROSS JOIN LATERAL (
-            SELECT tenant_id, id, due_at FROM contacts
+        SELECT f.row FROM grants g CROSS JOIN LATERAL (
+          SELECT i.row FROM open_zones z CROSS JOIN (VALUES ('retrying'), ('pending')) AS s(state) CROSS JOIN LATERAL (
+            SELECT ctid AS row, due_at, id FROM contacts
             WHERE tenant_id = g.tenant_id AND campaign_id = g.campaign_id AND state = s.state
               AND state IN ('pending', 'retrying') AND zones = z.zones AND priority = z.priority
               AND due_at <= statement_timestamp()
@@ -210,31 +214,29 @@ export async function takeDueContacts(
           WHERE z.campaign_id = g.campaign_id
           ORDER BY z.priority DESC, s.state DESC, i.due_at, i.id LIMIT g.n) AS f
       ), due AS MATERIALIZED (
-        SELECT c.tenant_id, c.id, c.campaign_id, c.number, c.priority, c.consent_basis
-        FROM unnest(ARRAY(SELECT tenant_id FROM found), ARRAY(SELECT id FROM found)) AS f(tenant_id, id)
-        JOIN contacts c USING (tenant_id, id)
-        WHERE c.state IN ('pending', 'retrying') AND c.due_at <= statement_timestamp() FOR UPDATE OF c SKIP LOCKED
-      ), ruled AS MATERIALIZED (
-        SELECT c.*, g.attempts_per_day, g.attempts_per_30_days, g.silent_call_lockout_hours,
+        SELECT c.tenant_id, c.id, c.number, c.priority, g.attempts_per_day, g.attempts_per_30_days,
           CASE WHEN ${isSuppressed('EXISTS (SELECT FROM installation_suppressions s WHERE s.number = c.number)')}
               THEN 'suppressed'
-            WHEN ${lacksConsent('g')} THEN 'no_consent' ELSE 'calling' END AS state
-        FROM due c JOIN grants g USING (tenant_id, campaign_id)
-      ), judged AS MATERIALIZED (
-        SELECT c.tenant_id, c.id, CASE WHEN h.until IS NULL THEN c.state END AS state, h.until, h.held_for
-        FROM (
-          SELECT *, row_number() OVER (PARTITION BY tenant_id, number, state ORDER BY priority DESC, id) - 1 AS before
-          FROM ruled
-        ) AS c LEFT JOIN LATERAL (${heldUntil('c', 'c.before')}) AS h ON c.state = 'calling'
+            WHEN ${lacksConsent('g')} THEN 'no_consent' ELSE 'calling' END AS state,
+          ${lockedUntil('g')} AS locked
+        FROM contacts c JOIN grants g USING (tenant_id, campaign_id)
+        WHERE c.ctid = ANY(ARRAY(SELECT row FROM found)) AND c.state IN ('pending', 'retrying')
+          AND c.due_at <= statement_timestamp() FOR UPDATE OF c SKIP LOCKED
       ), taken AS (
-        UPDATE contacts c SET updated_at = statement_timestamp(), held_for = d.held_for,
-          state = coalesce(d.state, c.state), due_at = coalesce(d.until, c.due_at),
-          attempts = c.attempts + CASE WHEN d.state = 'calling' THEN 1 ELSE 0 END
-        FROM unnest(ARRAY(SELECT tenant_id FROM judged), ARRAY(SELECT id FROM judged), ARRAY(SELECT state FROM judged),
-            ARRAY(SELECT until FROM judged), ARRAY(SELECT held_for FROM judged))
-          AS d(tenant_id, id, state, until, held_for)
+        UPDATE contacts c SET updated_at = statement_timestamp(),
+          state = CASE WHEN d.until IS NULL THEN d.state ELSE c.state END,
+          due_at = coalesce(d.until, c.due_at), held_for = d.held_for,
+          attempts = c.attempts + CASE WHEN d.state = 'calling' AND d.until IS NULL THEN 1 ELSE 0 END
+        FROM (
+          SELECT tenant_id, id, state, until,
+            CASE WHEN until = locked THEN 'silent_call' WHEN until = capped THEN 'frequency_cap' END AS held_for
+          FROM unnest(ARRAY(SELECT tenant_id FROM due), ARRAY(SELECT id FROM due), ARRAY(SELECT state FROM due),
+              ARRAY(SELECT locked FROM due), ARRAY(SELECT ${cappedUntil('c', BEFORE)} FROM due c))
+            AS d(tenant_id, id, state, locked, capped)
+          CROSS JOIN LATERAL (SELECT CASE WHEN state = 'calling' THEN greatest(locked, capped) END AS until) AS u
+        ) AS d
         WHERE c.tenant_id = d.tenant_id AND c.id = d.id
-        RETURNING c.tenant_id, c.id, c.campaign_id, c.number, c.attempts, d.state IS NOT DISTINCT FROM 'calling' AS called
+        RETURNING c.tenant_id, c.id, c.campaign_id, c.number, c.attempts, c.state = 'calling' AS called
       ), numbered AS (
         SELECT taken.*, row_number() OVER (ORDER BY attempts DESC, id) AS n FROM taken WHERE called
       ), opened AS (

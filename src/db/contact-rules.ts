@@ -19,28 +19,27 @@ export const lacksConsent = (p: string) => `(${p}.requires_consent AND c.consent
 const COUNTS = `a.disposition IS DISTINCT FROM 'cancelled' AND a.archive_status IS DISTINCT FROM 'Failed'`;
 
 /**
- * When a cap lets the number be called: `hours` after the attempt that is the `cap`th from the last, where `before` more are
- * about to be made now. Null when that is so already, or there is no cap.
+ * When the cap (`cap` attempts in `hours`) lets the number be called: that time after the attempt that is the `cap`th from the
+ * last, where `before` more are about to be made now. Null when that is so already, or there is no cap.
  */
-const capUntil = (cap: string, before: string, hours: number) => `CASE
+const capUntil = (cap: string, hours: number, before: string) => `CASE WHEN ${cap} IS NULL THEN NULL
   WHEN ${before} >= ${cap} THEN statement_timestamp() + make_interval(hours => ${hours})
-  WHEN ${cap} IS NOT NULL THEN (SELECT a.claimed_at + make_interval(hours => ${hours}) FROM attempts a
+  ELSE (SELECT a.claimed_at + make_interval(hours => ${hours}) FROM attempts a
     WHERE a.number = c.number AND a.tenant_id = c.tenant_id
       AND a.claimed_at > statement_timestamp() - make_interval(hours => ${hours}) AND ${COUNTS}
     ORDER BY a.claimed_at DESC OFFSET ${cap} - 1 - ${before} LIMIT 1) END`;
 
 /**
- * A query of one row or none: until when (`until`) the rules of the tenant `t` hold the contact, and for what (`held_for`). A
- * tenant without caps does not read the attempts at the number. A day is 24 hours, and 30 days are 720, whatever the clocks
- * do. `before` is how many attempts at the same number are made in the same moment before it.
+ * Until when the frequency caps of `t` hold the contact; null when they do not. Without caps the attempts at the number are not
+ * read. A day is 24 hours, and 30 days are 720, whatever the clocks do. `before` is how many attempts at the same number
+ * are made in the same moment before it.
  */
-export const heldUntil = (t: string, before: string) => `
-  SELECT greatest(locked, capped) AS until,
-    CASE WHEN locked >= capped OR capped IS NULL THEN 'silent_call' ELSE 'frequency_cap' END AS held_for
-  FROM (SELECT
-    (SELECT max(a.ended_at) + make_interval(hours => ${t}.silent_call_lockout_hours) FROM attempts a
-      WHERE a.number = c.number AND a.tenant_id = c.tenant_id AND a.silent
-        AND a.ended_at > statement_timestamp() - make_interval(hours => ${t}.silent_call_lockout_hours)) AS locked,
-    greatest(${capUntil(`${t}.attempts_per_day`, before, 24)},
-      ${capUntil(`${t}.attempts_per_30_days`, before, 720)}) AS capped) AS h
-  WHERE locked IS NOT NULL OR capped IS NOT NULL`;
+export const cappedUntil = (t: string, before: string) =>
+  `greatest(${capUntil(`${t}.attempts_per_day`, 24, before)}, ${capUntil(`${t}.attempts_per_30_days`, 720, before)})`;
+
+/** Until when a silent call at the number holds the contact, by what `t` has set; null when none does. */
+export const lockedUntil = (
+  t: string,
+) => `(SELECT max(a.ended_at) + make_interval(hours => ${t}.silent_call_lockout_hours) FROM attempts a
+  WHERE a.number = c.number AND a.tenant_id = c.tenant_id AND a.silent
+    AND a.ended_at > statement_timestamp() - make_interval(hours => ${t}.silent_call_lockout_hours))`;

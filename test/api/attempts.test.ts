@@ -47,6 +47,7 @@ describe('attempts', () => {
       sip_status: 200,
       hangup_cause: 16,
       hung_up_by: 'callee',
+      silent: false,
     });
     expect(json.data[1]).toMatchObject({ state: 'open', disposition: null, ended_at: null });
   });

@@ -28,6 +28,7 @@ const noContacts = {
   failed: 0,
   invalid: 0,
   suppressed: 0,
+  no_consent: 0,
   cancelled: 0,
   expired: 0,
 };
@@ -49,6 +50,7 @@ describe('campaigns', () => {
       retry: { busy: '5m,15m', no_answer: '30m,2h', congestion: '1m*5' },
       max_attempts: 5,
       suppression_max_age_days: null,
+      requires_consent: false,
       calling_window: null,
       start_at: null,
       end_at: null,

@@ -140,8 +140,9 @@ describe('the export of contacts', () => {
   it('has in CSV a column for each field, and no cell that a spreadsheet computes', async () => {
     const rows = records(await get(`/v1/campaigns/${id}/contacts/export`));
     expect(Object.keys(rows[0]!)).toEqual([
-      ...['contact_id', 'campaign_id', 'number', 'time_zone', 'state', 'attempts', 'due_at', 'created_at'],
-      'updated_at',
+      ...['contact_id', 'campaign_id', 'number', 'time_zone', 'priority'],
+      ...['consent_basis', 'consent_source', 'consent_at'],
+      ...['state', 'attempts', 'due_at', 'held_for', 'created_at', 'updated_at'],
       ...['field.a,b', 'field.amount', 'field.constructor', 'field.debt', 'field.name', 'field.vip'],
     ]);
     expect(rows[0]).toMatchObject({

@@ -136,6 +136,15 @@ describe('a contact belongs to a campaign', () => {
     await expect(insert(other.tenantId, campaignId)).rejects.toMatchObject({ code: '23503' });
   });
 
+  it('and is checked when it is uploaded, not when that commits, which would keep the campaign locked meanwhile', async () => {
+    const later = transaction(db.pool, async (tx) => {
+      await insertContacts(tx, tenant.tenantId, campaignId, contacts(2));
+      const row = `'${tenant.tenantId}', '${newId()}', '${campaignId}', '+4930999999', 'Nowhere'`;
+      await tx.query(`INSERT INTO contacts (tenant_id, id, campaign_id, number, zones) VALUES (${row})`);
+    });
+    await expect(later).rejects.toMatchObject({ code: '23503' });
+  });
+
   it('and stays with it', async () => {
     await insert(tenant.tenantId, campaignId);
     const another = await insertCampaignFixture(db.pool, tenant, []);

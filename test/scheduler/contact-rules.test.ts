@@ -83,6 +83,7 @@ describe('a frequency cap', () => {
   it('holds a number over all campaigns of the tenant until 24 hours are over, and no other tenant', async () => {
     const other = await insertTenantFixture(database.pool);
     await cap(2, null);
+    await cap(2, null, other);
     const first = await campaign([number], { lost: '0s*9' });
     await end((await claim()).calls, { as: 'lost' });
     await end((await claim()).calls, { as: 'lost' });
