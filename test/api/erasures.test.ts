@@ -1,25 +1,22 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { registerNode } from '../../src/db/nodes.js';
 import { releaseAttempts } from '../../src/db/open-attempts.js';
 import { transaction } from '../../src/db/pool.js';
 import { waitForTurn } from '../../src/db/turn.js';
 import { countersOf, statusOf } from '../support/campaigns.js';
 import { claimInTurn, finishInTurn } from '../support/turns.js';
-import { type ApiFixture, adminToken, startApi } from './client.js';
+import { adminToken } from './client.js';
 import { createCampaign, createEquipped, type Equipped, numbers } from './fixtures.js';
 import { importing } from './importing.js';
+import { useApi } from './use.js';
 
-let api: ApiFixture;
+const api = useApi();
 let tenant: Equipped;
 let id: string;
 const node = { name: 'node', ports: 100, callsPerSecond: null, templates: ['direct'] };
 const person = '+493012345678';
 const others = numbers(3);
 
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.stop());
 beforeEach(async () => {
   await api.db.pool.query('TRUNCATE tenants, contacts, nodes, installation_erasures CASCADE');
   await registerNode(api.db.pool, node);
