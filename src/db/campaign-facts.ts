@@ -139,8 +139,9 @@ export async function countSkipped(
   db: Db,
   tenantId: string,
   campaignId: string,
-): Promise<(WaitingGroup & { reason: SkipReason })[]> {
-  const { rows } = await db.query<WaitingGroup & { reason: SkipReason }>(
+): Promise<(SkippedGroup & { reason: SkipReason })[]> {
+  // OFFSET 0, and no condition on the reason, or Postgres would look for the attempts wherever what they tell is named.
+  const { rows } = await db.query<SkippedGroup>(
     `SELECT c.zones, r.reason, count(*) AS contacts
       FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
@@ -150,12 +151,17 @@ export async function countSkipped(
         WHEN ${lacksConsent('p')} THEN 'no_consent'
         WHEN h.locked >= h.capped OR h.capped IS NULL AND h.locked IS NOT NULL THEN 'silent_call'
         WHEN h.capped IS NOT NULL THEN 'frequency_cap' END AS reason
-        FROM (SELECT ${lockedUntil('t')} AS locked, ${cappedUntil('t', '0')} AS capped) AS h) AS r
-      WHERE p.tenant_id = $1 AND p.id = $2 AND r.reason IS NOT NULL
-      GROUP BY c.zones, r.reason`,
+        FROM (SELECT ${lockedUntil('t')} AS locked, ${cappedUntil('t', '0')} AS capped OFFSET 0) AS h) AS r
+      WHERE p.tenant_id = $1 AND p.id = $2 GROUP BY c.zones, r.reason`,
     [tenantId, campaignId],
   );
-  return rows;
+  return rows.filter(isSkipped);
+}
+
+type SkippedGroup = WaitingGroup & { reason: SkipReason | null };
+
+function isSkipped(group: SkippedGroup): group is SkippedGroup & { reason: SkipReason } {
+  return group.reason !== null;
 }
 
 /** Contacts that were due and are held until later, by what holds them, and when the first of them may be called. */

@@ -168,6 +168,7 @@ export interface AttemptRow {
   ring_seconds: number | null;
   talk_seconds: number | null;
   archive_status: string | null;
+  silent: boolean;
 }
 
 /** A campaign's attempts, in the order of number and ordinal. */
