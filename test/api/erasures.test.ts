@@ -96,7 +96,7 @@ describe('an erasure', () => {
   });
 
   it('keeps what only looks like the number', async () => {
-    const fields = { amount: 123456789, id: '9301234567800', text: '030 1234567 89' };
+    const fields = { amount: 123456789, id: '9301234567800', ref: '993012345678', text: '030 1234567 89' };
     await add([{ number: others[0], fields }]);
     expect((await erase(person)).json).toMatchObject({ contacts: 0, attempts: 0, mentions: 0 });
     expect((await contacts())[0].fields).toEqual(fields);
