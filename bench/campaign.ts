@@ -26,9 +26,13 @@ export async function insertBenchCampaign(
     [tenant, message, sha256, audio, seconds],
   );
   await pool.query(
-    `INSERT INTO campaigns (tenant_id, id, name, status, trunk_id, message_id, ring_seconds, retry, max_attempts)
-      VALUES ($1, $2, 'bench', 'draft', $3, $4, 30, '{}', 1)`,
-    [tenant, campaign, trunk, message],
+    `INSERT INTO campaigns (tenant_id, id, name, status, message_id, ring_seconds, retry, max_attempts)
+      VALUES ($1, $2, 'bench', 'draft', $3, 30, '{}', 1)`,
+    [tenant, campaign, message],
+  );
+  await pool.query(
+    'INSERT INTO campaign_trunks (tenant_id, campaign_id, position, trunk_id) VALUES ($1, $2, 1, $3)',
+    [tenant, campaign, trunk],
   );
   await pool.query(
     `INSERT INTO contacts (tenant_id, id, campaign_id, number)

@@ -36,7 +36,7 @@ async function insertAttempts(ground: Ground, count: number): Promise<{ tenant: 
         talk_seconds, heard_seconds, key)
       SELECT c.tenant_id, uuidv7(), c.campaign_id, c.id, p.trunk_id, 'far', 'bench', c.number, 1, 'ended', now(), now(),
         now(), 'answered', 200, 16, now(), 'callee', 5.25, 14.5, 12, '1'
-      FROM contacts c JOIN campaigns p ON p.id = c.campaign_id WHERE c.campaign_id = $1`,
+      FROM contacts c JOIN campaign_trunks p ON p.campaign_id = c.campaign_id WHERE c.campaign_id = $1`,
     [campaign],
   );
   await ground.pool.query('VACUUM ANALYZE attempts');

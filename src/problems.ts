@@ -66,10 +66,15 @@ export const PROBLEMS = {
   request_timeout: { status: 408, when: 'The request did not arrive in time', todo: 'Send it again' },
   calls_under_way: {
     status: 409,
-    when: 'Calls of the campaign are up',
+    when: 'Calls of the campaign or the trunk are up',
     todo: 'Try again when they are over',
   },
   campaign_empty: { status: 409, when: 'The campaign has no contacts to call', todo: 'Add contacts first' },
+  campaign_without_trunk: {
+    status: 409,
+    when: 'The campaign has no trunk: those of the one that it was copied from were deleted',
+    todo: 'Set its `trunk_ids`',
+  },
   campaign_ended: {
     status: 409,
     when: 'The campaign is completed or cancelled',
@@ -91,6 +96,12 @@ export const PROBLEMS = {
     when: 'Only a running campaign can be paused',
     todo: 'Nothing: it does not call',
   },
+  trunk_in_use: {
+    status: 409,
+    when: 'Campaigns that have not ended use the trunk',
+    todo: 'Give them other `trunk_ids`, or cancel them',
+  },
+
   contact_limit: {
     status: 409,
     when: 'The tenant would have more contacts than its `max_contacts`',

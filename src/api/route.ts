@@ -32,7 +32,7 @@ export interface Services {
   imports: Imports;
   limits: RateLimits;
   /** What a tenant may learn of the whole installation: see there. */
-  installation(pbxTrunk: string): Promise<InstallationFacts>;
+  installation(pbxTrunks: readonly string[]): Promise<InstallationFacts>;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
   /** For the numbers of erased persons. */

@@ -49,7 +49,7 @@ import {
   removeInstallationNumber,
 } from './routes/suppressions.js';
 import { changeTenant, createTenant, deleteTenantRoute, getTenant, getTenants } from './routes/tenants.js';
-import { changeTrunk, createTrunk, getTrunk, getTrunks } from './routes/trunks.js';
+import { changeTrunk, createTrunk, deleteTrunkRoute, getTrunk, getTrunks } from './routes/trunks.js';
 
 /** Every route there is; the app mounts these and the OpenAPI document describes these. */
 export const routes: readonly Route[] = [
@@ -62,6 +62,7 @@ export const routes: readonly Route[] = [
   getTrunks,
   getTrunk,
   changeTrunk,
+  deleteTrunkRoute,
   getPbxTrunks,
   setPbxTrunk,
   createMessage,

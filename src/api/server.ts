@@ -59,7 +59,7 @@ export function createApi(options: {
   const limits = createRateLimits();
   const keyUse = createKeyUse(pool, log);
   const authenticate = createAuthenticate({ ...options, db: pool, keyUse, limits });
-  const installation = (pbxTrunk: string) => findInstallationFacts(pool, pbxTrunk);
+  const installation = (pbxTrunks: readonly string[]) => findInstallationFacts(pool, pbxTrunks);
   const passwords = createPasswordSeal(options.secret);
   const hashNumber = createNumberHash(options.secret);
   const imports = createImports(pool, log, options.importLimits);

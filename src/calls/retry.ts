@@ -1,3 +1,4 @@
+import { isTrunkFault } from './breaker.js';
 import { parseDuration } from './duration.js';
 import { type Disposition, type FinalContactState, finalStateOf } from './states.js';
 
@@ -39,22 +40,44 @@ export function parseDelays(rule: string): number[] {
   return delays;
 }
 
-/** What follows an attempt: another one after `delaySeconds`, or the contact's final state. */
-export type NextStep = { state: 'retrying'; delaySeconds: number } | { state: FinalContactState };
+/**
+ * What follows an attempt: another one after `delaySeconds` on the first trunk in order that has a port; at once, on one no
+ * earlier than the position `trunkFrom`; or the contact's final state.
+ */
+export type NextStep =
+  | { state: 'retrying'; delaySeconds: number; trunkFrom?: number }
+  | { state: FinalContactState };
+
+/** The campaign's trunks, as seen from an attempt: how many there are, and the next position that may be tried, if any. */
+export interface TrunkOrder {
+  trunks: number;
+  next: number | null;
+}
 
 /**
  * Decides what follows an attempt that ended as `disposition`, and nothing else does. `attempts` counts all of the
- * contact's attempts with this one, `endedSo` how many of them ended as `disposition`, this one included.
+ * contact's attempts with this one, `endedSo` how many of them ended as `disposition`, this one included, and `failedOver`
+ * those, counted in `attempts` only, after which the next trunk was tried. All trunks together are one try: one that fails
+ * through its trunk's fault is tried on the next, and no rule is asked, nor the most attempts counted, before the last has
+ * failed. However orders and rests change meanwhile, a contact has no more than `maxAttempts` attempts for each trunk.
  * A cancelled campaign retries nothing: what would have been tried again is `cancelled`.
  */
 export function nextStep(
   disposition: Disposition,
-  contact: { attempts: number; endedSo: number },
+  contact: { attempts: number; endedSo: number; failedOver: number },
   campaign: { retry: RetryRules; maxAttempts: number; cancelled: boolean },
+  order: TrunkOrder,
 ): NextStep {
+  const { maxAttempts, cancelled } = campaign;
+  const failsOver =
+    isTrunkFault(disposition) && order.next !== null && contact.failedOver < maxAttempts * (order.trunks - 1);
+  if (failsOver)
+    return cancelled ? CANCELLED : { state: 'retrying', delaySeconds: 0, trunkFrom: order.next! };
   const rule = (campaign.retry as Partial<Record<Disposition, string>>)[disposition];
   const delay = rule === undefined ? undefined : parseDelays(rule)[contact.endedSo - 1];
-  if (delay === undefined || contact.attempts >= campaign.maxAttempts)
+  if (delay === undefined || contact.attempts - contact.failedOver >= maxAttempts)
     return { state: finalStateOf(disposition) };
-  return campaign.cancelled ? { state: 'cancelled' } : { state: 'retrying', delaySeconds: delay };
+  return cancelled ? CANCELLED : { state: 'retrying', delaySeconds: delay };
 }
+
+const CANCELLED: NextStep = { state: 'cancelled' };

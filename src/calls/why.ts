@@ -27,15 +27,26 @@ export interface CampaignFacts {
   /** Those among them whose retry is not due yet, and when the first of these is. */
   retriesLater: { contacts: number; nextAt: Date | null };
   held: readonly HeldContacts[];
-  limits: Readonly<Record<'campaign' | 'tenant' | 'trunk' | 'pbx_trunk', PortsInUse>>;
+  limits: Readonly<Record<'campaign' | 'tenant', PortsInUse>>;
+  /** In their order. */
+  trunks: readonly TrunkInCampaign[];
   /** Calls per second that bind, the least of all limits; null when there is none. */
   callsPerSecond: number | null;
   /** Nodes that are alive, their ports and what is in use of them, and when the last one was seen (null: never). */
   nodes: PortsInUse & { alive: number; seenAt: Date | null };
   /** Calls that were placed with the nodes that are alive and that their PBX has not taken, and since when; null: none. */
   untaken: { calls: number; since: Date } | null;
-  /** What keeps the trunk from being dialled through, for a person; null when nothing does. */
-  trunkProblem: string | null;
+}
+
+/** A trunk in a campaign's order. */
+export interface TrunkInCampaign {
+  name: string;
+  own: PortsInUse;
+  pbxTrunk: PortsInUse;
+  /** What keeps it from being dialled through, for a person; null when nothing does. */
+  problem: string | null;
+  /** Null when it does not rest. After `until` a few calls are tried. */
+  resting: { since: Date; until: Date; reason: string } | null;
 }
 
 /** One reason: a stable code for programs and a sentence for people. */
@@ -43,13 +54,6 @@ export interface Reason {
   code: string;
   text: string;
 }
-
-const LIMIT_NAMES = {
-  campaign: 'the campaign',
-  tenant: 'the tenant',
-  trunk: 'the trunk',
-  pbx_trunk: "the PBX's trunk, which others may use as well,",
-} as const;
 
 const HELD_BECAUSE = {
   frequency_cap: 'called as often as the tenant’s frequency caps allow',
@@ -70,9 +74,12 @@ export function whyNotDialling(facts: CampaignFacts): Reason[] {
     const text = 'no contact waits for a call: the calls that are up are its last';
     return [{ code: 'nobody_waits', text }];
   }
-  const { trunkProblem } = facts;
-  const trunk = trunkProblem === null ? [] : [{ code: 'trunk_not_ready', text: trunkProblem }];
-  return [...whyNobodyDials(facts), ...trunk, ...whyNobodyIsDue(facts, waiting), ...whyNotFaster(facts)];
+  return [
+    ...whyNobodyDials(facts),
+    ...whyNotOnTrunks(facts),
+    ...whyNobodyIsDue(facts, waiting),
+    ...whyNotFaster(facts),
+  ];
 }
 
 function whyNotRunning({ status, startAt, endAt, now }: CampaignFacts): Reason | null {
@@ -98,6 +105,36 @@ function whyNotTaken({ untaken }: CampaignFacts): Reason | null {
   return { code: 'pbx_takes_no_calls', text };
 }
 
+/** Trunks that are passed over, whether or not another takes their calls. */
+function whyNotOnTrunks({ trunks, now }: CampaignFacts): Reason[] {
+  return trunks.flatMap(({ name, problem, resting }) => {
+    const which = trunks.length === 1 ? 'the trunk' : `the trunk ${JSON.stringify(name)}`;
+    if (problem !== null)
+      return [{ code: 'trunk_not_ready', text: trunks.length === 1 ? problem : `${which}: ${problem}` }];
+    if (!resting) return [];
+    const until =
+      resting.until > now ? `until ${at(resting.until)}` : 'and only a few calls are tried on it now';
+    const text = `${which} rests since ${at(resting.since)} ${until}: ${resting.reason}`;
+    return [{ code: 'trunk_resting', text }];
+  });
+}
+
+/** Full trunks are a reason when no trunk has a port left. */
+function whyTrunksAreFull({ trunks }: CampaignFacts): Reason[] {
+  const reasons = trunks
+    .filter(({ problem, resting }) => problem === null && resting === null)
+    .map(({ name, own, pbxTrunk }) => {
+      const which = trunks.length === 1 ? 'the trunk' : `the trunk ${JSON.stringify(name)}`;
+      const whose = trunks.length === 1 ? "the PBX's trunk" : `the PBX's trunk of ${which}`;
+      const texts = {
+        trunk_ports: whyFull(own, which),
+        pbx_trunk_ports: whyFull(pbxTrunk, `${whose}, which others may use as well,`),
+      };
+      return Object.entries(texts).flatMap(([code, text]) => (text === null ? [] : [{ code, text }]));
+    });
+  return reasons.every((own) => own.length > 0) ? reasons.flat() : [];
+}
+
 function whyNobodyIsDue({ window, waiting, retriesLater, held, now }: CampaignFacts, all: number): Reason[] {
   const reasons: Reason[] = [];
   for (const { zones, contacts } of window ? waiting : []) {
@@ -118,11 +155,13 @@ function whyNobodyIsDue({ window, waiting, retriesLater, held, now }: CampaignFa
   return reasons;
 }
 
-function whyNotFaster({ limits, nodes, callsPerSecond }: CampaignFacts): Reason[] {
+function whyNotFaster(facts: CampaignFacts): Reason[] {
+  const { limits, nodes, callsPerSecond } = facts;
   const reasons = Object.entries(limits).flatMap(([name, limit]) => {
-    const text = whyFull(limit, LIMIT_NAMES[name as keyof typeof LIMIT_NAMES]);
+    const text = whyFull(limit, `the ${name}`);
     return text === null ? [] : [{ code: `${name}_ports`, text }];
   });
+  reasons.push(...whyTrunksAreFull(facts));
   const full = nodes.alive > 0 ? whyFull(nodes, nodes.alive === 1 ? 'the node' : 'the nodes') : null;
   if (full) reasons.push({ code: 'node_ports', text: full });
   if (callsPerSecond !== null) {

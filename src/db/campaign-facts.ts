@@ -2,6 +2,7 @@ import type { HeldFor } from '../calls/states.js';
 import type { HeldContacts, PortsInUse } from '../calls/why.js';
 import { cappedUntil, isSuppressed, lacksConsent, lockedUntil } from './contact-rules.js';
 import type { Db } from './pool.js';
+import { RESTING } from './trunks.js';
 
 /** Contacts of a campaign that wait for a call, by `contacts.zones`. */
 export interface WaitingGroup {
@@ -12,17 +13,27 @@ export interface WaitingGroup {
 /** What a tenant's own rows tell of a campaign's limits and of who waits in it. */
 export interface OwnFacts {
   now: Date;
-  pbx_trunk: string;
+  /** In their order. */
+  trunks: TrunkFacts[];
   message_seconds: number;
   campaign_in_use: number;
   tenant_ports: number;
   tenant_in_use: number;
-  trunk_ports: number;
-  trunk_in_use: number;
-  /** The least of campaign's, tenant's and trunk's; null without a limit. */
+  /** The least of campaign's and tenant's; null without a limit. */
   calls_per_second: number | null;
   retries_later: number;
   next_retry_at: Date | null;
+}
+
+/** A trunk of a campaign. */
+export interface TrunkFacts {
+  name: string;
+  pbx_trunk: string;
+  ports: number;
+  in_use: number;
+  calls_per_second: number | null;
+  /** Null when it does not rest; an `until` that is over means that a few calls are tried. */
+  resting: { since: string; until: string; reason: string } | null;
   /** Whether some node's PBX has the trunk's SIP account as it is now; true for a trunk that is none. */
   account_ready: boolean;
   account_problem: string | null;
@@ -32,38 +43,47 @@ export interface OwnFacts {
 
 /** What the whole installation tells, without a word of other tenants but how much of it is in use. */
 export interface InstallationFacts {
-  pbxTrunk: PortsInUse;
+  /** By their names. */
+  pbxTrunks: ReadonlyMap<string, PortsInUse & { callsPerSecond: number | null }>;
   nodes: PortsInUse & { alive: number; seenAt: Date | null };
   untaken: { calls: number; since: Date } | null;
-  /** The least of the PBX trunk's and of what the nodes that are alive make together; null without a limit. */
+  /** What the nodes that are alive make together; null without a limit. */
   callsPerSecond: number | null;
 }
 
 /** Nodes say every 10 s that they are alive (src/node/node.ts). */
 const ALIVE_SECONDS = 30;
 
+// Of a campaign p, as JSON.
+const TRUNK_FACTS = `SELECT json_agg(json_build_object('name', tr.name, 'pbx_trunk', tr.pbx_trunk, 'ports', tr.ports,
+    'in_use', (SELECT count(*) FROM attempts a
+      WHERE a.tenant_id = tr.tenant_id AND a.trunk_id = tr.id AND a.state = 'open'),
+    'calls_per_second', tr.calls_per_second, 'resting', ${RESTING},
+    'account_ready', s.id IS NULL OR coalesce(sn.ready, false), 'account_problem', sn.problem,
+    'caller_id_allowed', s.id IS NULL OR p.caller_id IS NULL OR s.caller_ids = '{}' OR p.caller_id = ANY(s.caller_ids)
+  ) ORDER BY ct.position) AS trunks
+  FROM campaign_trunks ct
+  JOIN trunks tr ON tr.tenant_id = ct.tenant_id AND tr.id = ct.trunk_id
+  LEFT JOIN sip_accounts s ON s.tenant_id = tr.tenant_id AND s.id = tr.id
+  LEFT JOIN LATERAL (
+    SELECT bool_or(n.revision = s.revision) AS ready, max(n.problem) AS problem FROM sip_account_nodes n
+    WHERE n.tenant_id = s.tenant_id AND n.id = s.id) AS sn ON true
+  WHERE ct.tenant_id = p.tenant_id AND ct.campaign_id = p.id`;
+
 /** Null when the tenant has no such campaign. */
 export async function findOwnFacts(db: Db, tenantId: string, campaignId: string): Promise<OwnFacts | null> {
   const { rows } = await db.query<OwnFacts>(
-    `SELECT statement_timestamp() AS now, tr.pbx_trunk, m.seconds AS message_seconds,
+    `SELECT statement_timestamp() AS now, coalesce(tr.trunks, '[]') AS trunks, m.seconds AS message_seconds,
         o.campaign AS campaign_in_use, t.ports AS tenant_ports, o.tenant AS tenant_in_use,
-        tr.ports AS trunk_ports, o.trunk AS trunk_in_use,
-        least(p.calls_per_second, t.calls_per_second, tr.calls_per_second) AS calls_per_second,
-        r.later AS retries_later, r.next AS next_retry_at,
-        s.id IS NULL OR coalesce(sn.ready, false) AS account_ready, sn.problem AS account_problem,
-        s.id IS NULL OR p.caller_id IS NULL OR s.caller_ids = '{}' OR p.caller_id = ANY(s.caller_ids) AS caller_id_allowed
+        least(p.calls_per_second, t.calls_per_second) AS calls_per_second,
+        r.later AS retries_later, r.next AS next_retry_at
       FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
-      JOIN trunks tr ON tr.tenant_id = p.tenant_id AND tr.id = p.trunk_id
       JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
-      LEFT JOIN sip_accounts s ON s.tenant_id = tr.tenant_id AND s.id = tr.id
-      LEFT JOIN LATERAL (
-        SELECT bool_or(n.revision = s.revision) AS ready, max(n.problem) AS problem FROM sip_account_nodes n
-        WHERE n.tenant_id = s.tenant_id AND n.id = s.id) AS sn ON true
+      CROSS JOIN LATERAL (${TRUNK_FACTS}) AS tr
       CROSS JOIN LATERAL (
         SELECT count(*)::integer AS tenant,
-          (count(*) FILTER (WHERE a.campaign_id = p.id))::integer AS campaign,
-          (count(*) FILTER (WHERE a.trunk_id = p.trunk_id))::integer AS trunk
+          (count(*) FILTER (WHERE a.campaign_id = p.id))::integer AS campaign
         FROM attempts a WHERE a.tenant_id = p.tenant_id AND a.state = 'open') AS o
       CROSS JOIN LATERAL (
         SELECT count(*)::integer AS later, min(c.due_at) AS next FROM contacts c
@@ -88,41 +108,55 @@ export async function listWaitingGroups(
   return rows;
 }
 
-export async function findInstallationFacts(db: Db, pbxTrunk: string): Promise<InstallationFacts> {
+export async function findInstallationFacts(
+  db: Db,
+  pbxTrunks: readonly string[],
+): Promise<InstallationFacts> {
   const { rows } = await db.query<{
-    trunk_ports: number | null;
-    trunk_in_use: number;
-    node_ports: number;
-    node_in_use: number;
+    name: string;
+    ports: number | null;
+    in_use: number;
+    calls_per_second: number | null;
+  }>(
+    `SELECT pt.name, pt.ports, pt.calls_per_second, (SELECT count(*)::integer FROM attempts a
+        WHERE a.state = 'open' AND a.pbx_trunk = pt.name) AS in_use
+      FROM pbx_trunks pt WHERE pt.name = ANY($1)`,
+    [pbxTrunks],
+  );
+  return {
+    pbxTrunks: new Map(
+      rows.map((row) => [
+        row.name,
+        { ports: row.ports, inUse: row.in_use, callsPerSecond: row.calls_per_second },
+      ]),
+    ),
+    ...(await findNodeFacts(db)),
+  };
+}
+
+async function findNodeFacts(db: Db): Promise<Omit<InstallationFacts, 'pbxTrunks'>> {
+  const { rows } = await db.query<{
+    ports: number;
+    in_use: number;
     alive: number;
     seen_at: Date | null;
     untaken: number;
     untaken_since: Date | null;
     calls_per_second: number | null;
   }>(
-    `SELECT pt.ports AS trunk_ports, o.trunk AS trunk_in_use,
-        n.ports AS node_ports, o.nodes AS node_in_use, n.alive, n.seen_at, n.untaken, n.untaken_since,
-        least(pt.calls_per_second, n.calls_per_second) AS calls_per_second
-      FROM pbx_trunks pt
-      CROSS JOIN LATERAL (
-        SELECT max(seen_at) AS seen_at, (count(*) FILTER (WHERE is_alive))::integer AS alive,
-          coalesce(sum(ports) FILTER (WHERE is_alive), 0)::integer AS ports,
-          coalesce(sum(untaken) FILTER (WHERE is_alive), 0)::integer AS untaken,
-          min(untaken_since) FILTER (WHERE is_alive) AS untaken_since,
-          CASE WHEN bool_and(calls_per_second IS NOT NULL) FILTER (WHERE is_alive)
-            THEN sum(calls_per_second) FILTER (WHERE is_alive) END AS calls_per_second
-        FROM (SELECT *, seen_at > now() - make_interval(secs => $2) AS is_alive FROM nodes) AS known) AS n
-      CROSS JOIN LATERAL (
-        SELECT (count(*) FILTER (WHERE a.pbx_trunk = pt.name))::integer AS trunk, count(*)::integer AS nodes
-        FROM attempts a WHERE a.state = 'open') AS o
-      WHERE pt.name = $1`,
-    [pbxTrunk, ALIVE_SECONDS],
+    `SELECT max(seen_at) AS seen_at, (count(*) FILTER (WHERE is_alive))::integer AS alive,
+        coalesce(sum(ports) FILTER (WHERE is_alive), 0)::integer AS ports,
+        coalesce(sum(untaken) FILTER (WHERE is_alive), 0)::integer AS untaken,
+        min(untaken_since) FILTER (WHERE is_alive) AS untaken_since,
+        CASE WHEN bool_and(calls_per_second IS NOT NULL) FILTER (WHERE is_alive)
+          THEN sum(calls_per_second) FILTER (WHERE is_alive) END AS calls_per_second,
+        (SELECT count(*)::integer FROM attempts a WHERE a.state = 'open') AS in_use
+      FROM (SELECT *, seen_at > now() - make_interval(secs => $1) AS is_alive FROM nodes) AS known`,
+    [ALIVE_SECONDS],
   );
-  const row = rows[0];
-  if (!row) throw new TypeError(`there is no PBX trunk ${pbxTrunk}`);
+  const row = rows[0]!;
   return {
-    pbxTrunk: { ports: row.trunk_ports, inUse: row.trunk_in_use },
-    nodes: { ports: row.node_ports, inUse: row.node_in_use, alive: row.alive, seenAt: row.seen_at },
+    nodes: { ports: row.ports, inUse: row.in_use, alive: row.alive, seenAt: row.seen_at },
     untaken: row.untaken_since && { calls: row.untaken, since: row.untaken_since },
     callsPerSecond: row.calls_per_second,
   };

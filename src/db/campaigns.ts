@@ -4,12 +4,14 @@ import type { CallingWindow } from '../calls/window.js';
 import { completeCampaigns } from './finish.js';
 import type { Db, Tx } from './pool.js';
 import type { Page } from './tenants.js';
+import { setTrunkOrder } from './trunk-order.js';
 
 /** What a campaign is made of. */
 export interface NewCampaign {
   id: string;
   name: string;
-  trunk_id: string;
+  /** In order: where one cannot take a call, the next does. Empty only when they were deleted after its end, or in a copy. */
+  trunk_ids: string[];
   message_id: string;
   caller_id: string | null;
   ports: number | null;
@@ -41,7 +43,9 @@ export interface Campaign extends NewCampaign, Record<ContactState, number> {
   ports_in_use: number;
 }
 
-const COLUMNS = `id, name, status, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
+const COLUMNS = `id, name, status,
+  array(SELECT ct.trunk_id FROM campaign_trunks ct WHERE ct.tenant_id = campaigns.tenant_id AND ct.campaign_id = campaigns.id
+    ORDER BY ct.position) AS trunk_ids, message_id, caller_id, ports, calls_per_second, weight,
   ring_seconds, retry, max_attempts, suppression_max_age_days, requires_consent, calling_window, start_at, end_at, created_at, started_at, ended_at, archived_at, pending, calling, retrying, answered, busy,
   no_answer, failed, invalid, suppressed, no_consent, cancelled, expired, attempts,
   (SELECT count(*)::integer FROM attempts a
@@ -52,7 +56,6 @@ function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
     tenantId,
     campaign.id,
     campaign.name,
-    campaign.trunk_id,
     campaign.message_id,
     campaign.caller_id,
     campaign.ports,
@@ -69,15 +72,16 @@ function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
   ];
 }
 
-export async function insertCampaign(db: Db, tenantId: string, campaign: NewCampaign): Promise<Campaign> {
-  const { rows } = await db.query<Campaign>(
-    `INSERT INTO campaigns (tenant_id, id, name, trunk_id, message_id, caller_id, ports, calls_per_second, weight,
+export async function insertCampaign(tx: Tx, tenantId: string, campaign: NewCampaign): Promise<Campaign> {
+  await tx.query(
+    `INSERT INTO campaigns (tenant_id, id, name, message_id, caller_id, ports, calls_per_second, weight,
         ring_seconds, retry, max_attempts, suppression_max_age_days, calling_window, start_at, end_at,
         requires_consent)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING ${COLUMNS}`,
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
     settingsOf(tenantId, campaign),
   );
-  return rows[0]!;
+  await setTrunkOrder(tx, tenantId, campaign.id, campaign.trunk_ids);
+  return (await findCampaignById(tx, tenantId, campaign.id))!;
 }
 
 export async function findCampaignById(db: Db, tenantId: string, id: string): Promise<Campaign | null> {
@@ -115,13 +119,13 @@ export async function listCampaigns(
   return rows;
 }
 
-/** Sets what a campaign is made of; running calls keep what they were placed with. */
+/** Sets what a campaign is made of, apart from its trunks; running calls keep what they were placed with. */
 export async function updateCampaign(tx: Tx, tenantId: string, campaign: NewCampaign): Promise<Campaign> {
   const { rows } = await tx.query<Campaign>(
-    `UPDATE campaigns SET name = $3, trunk_id = $4, message_id = $5, caller_id = $6, ports = $7,
-        calls_per_second = $8, weight = $9, ring_seconds = $10, retry = $11, max_attempts = $12,
-        suppression_max_age_days = $13, calling_window = $14, start_at = $15, end_at = $16,
-        requires_consent = $17
+    `UPDATE campaigns SET name = $3, message_id = $4, caller_id = $5, ports = $6,
+        calls_per_second = $7, weight = $8, ring_seconds = $9, retry = $10, max_attempts = $11,
+        suppression_max_age_days = $12, calling_window = $13, start_at = $14, end_at = $15,
+        requires_consent = $16
       WHERE tenant_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
     settingsOf(tenantId, campaign),
   );

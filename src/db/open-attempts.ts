@@ -104,7 +104,7 @@ export async function releaseAttempts(pool: Pool, callIds: readonly string[]): P
           WHERE a.tenant_id = k.tenant_id AND a.id = k.id AND a.state = 'open'
           RETURNING a.tenant_id, a.contact_id
         )
-        UPDATE contacts c SET attempts = c.attempts - 1, updated_at = statement_timestamp(),
+        UPDATE contacts c SET attempts = c.attempts - 1, updated_at = statement_timestamp(), trunk_from = 1,
           state = CASE WHEN p.status = 'cancelled' THEN 'cancelled' WHEN c.attempts > 1 THEN 'retrying' ELSE 'pending' END
         FROM released r, campaigns p
         WHERE c.tenant_id = r.tenant_id AND c.id = r.contact_id

@@ -37,7 +37,7 @@ export interface Report {
 // INVITE, be it with 100 Trying or with a refusal such as 486, 404 or 503; but not when nothing comes (0), when it wants
 // other credentials (401, 407) or sends elsewhere (3xx). On other channels it has when there was a channel, unless its
 // cause says that there is no way there. Of a lost attempt nothing is known, unless the answer was seen.
-const SEIZURE = `a.state = 'ended' AND (a.disposition IN ('answered', 'machine')
+export const SEIZURE = `a.state = 'ended' AND (a.disposition IN ('answered', 'machine')
   OR a.sip_status >= 100 AND a.sip_status NOT BETWEEN 300 AND 399 AND a.sip_status NOT IN (401, 407)
   OR a.sip_status IS NULL AND a.hangup_at IS NOT NULL AND a.disposition NOT IN ('unreachable', 'lost'))`;
 

@@ -121,10 +121,11 @@ export async function findCallerIdsBeside(
   allowed: readonly string[],
 ): Promise<string[]> {
   const { rows } = await db.query<{ caller_id: string }>(
-    `SELECT DISTINCT caller_id FROM campaigns
-      WHERE tenant_id = $1 AND trunk_id = $2 AND status IN ('draft', 'running', 'paused')
-        AND caller_id IS NOT NULL AND caller_id <> ALL($3::text[])
-      ORDER BY caller_id`,
+    `SELECT DISTINCT p.caller_id FROM campaign_trunks ct
+      JOIN campaigns p ON p.tenant_id = ct.tenant_id AND p.id = ct.campaign_id
+      WHERE ct.tenant_id = $1 AND ct.trunk_id = $2 AND p.status IN ('draft', 'running', 'paused')
+        AND p.caller_id IS NOT NULL AND p.caller_id <> ALL($3::text[])
+      ORDER BY p.caller_id`,
     [tenantId, trunkId, allowed],
   );
   return rows.map((row) => row.caller_id);

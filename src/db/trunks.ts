@@ -1,3 +1,4 @@
+import type { Breaker } from '../calls/breaker.js';
 import type { RegistrationState, SipAccount } from '../calls/sip-account.js';
 import type { Db, Tx } from './pool.js';
 import type { Page } from './tenants.js';
@@ -10,9 +11,13 @@ export interface NewTrunk {
   pbx_trunk: string;
   ports: number;
   calls_per_second: number | null;
+  /** When it is rested; null: never. */
+  breaker: Breaker | null;
 }
 
 export interface Trunk extends NewTrunk {
+  /** Since and until when it rests, and why; null when it does not. After `until` a few calls are tried. */
+  resting: { since: string; until: string; reason: string } | null;
   created_at: Date;
   /** Its SIP account; null when it names an endpoint or a context that an admin configured. */
   sip: SipAccount | null;
@@ -37,26 +42,39 @@ export interface PbxTrunk {
   calls_per_second: number | null;
 }
 
-const TRUNKS = `SELECT t.id, t.name, t.template, t.pbx_trunk, t.ports, t.calls_per_second, t.created_at,
+const utc = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
+/** The rest of a trunk `tr` as JSON, null when it does not rest. */
+export const RESTING = `CASE WHEN tr.resting_until IS NOT NULL THEN json_build_object(
+  'since', ${utc('tr.resting_since')}, 'until', ${utc('tr.resting_until')}, 'reason', tr.resting_reason) END`;
+
+const TRUNKS = `SELECT tr.id, tr.name, tr.template, tr.pbx_trunk, tr.ports, tr.calls_per_second, tr.breaker,
+    ${RESTING} AS resting, tr.created_at,
     CASE WHEN s.id IS NOT NULL THEN json_build_object('host', s.host, 'port', s.port, 'transport', s.transport,
       'srtp', s.srtp, 'user', s.username, 'register', s.register, 'caller_ids', s.caller_ids, 'codecs', s.codecs,
       'from_user', s.from_user, 'from_domain', s.from_domain) END AS sip,
     coalesce((SELECT json_agg(json_build_object('node', n.node, 'loaded', n.revision IS NOT DISTINCT FROM s.revision,
         'state', n.registration, 'problem', n.problem,
-        'checked_at', to_char(n.checked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY n.node)
+        'checked_at', ${utc('n.checked_at')}) ORDER BY n.node)
       FROM sip_account_nodes n WHERE n.tenant_id = s.tenant_id AND n.id = s.id), '[]') AS registration
-  FROM trunks t LEFT JOIN sip_accounts s ON s.tenant_id = t.tenant_id AND s.id = t.id`;
+  FROM trunks tr LEFT JOIN sip_accounts s ON s.tenant_id = tr.tenant_id AND s.id = tr.id`;
+
+function valuesOf(tenantId: string, trunk: NewTrunk): unknown[] {
+  const { id, name, template, pbx_trunk, ports, calls_per_second, breaker } = trunk;
+  const settings = breaker && JSON.stringify(breaker);
+  return [tenantId, id, name, template, pbx_trunk, ports, calls_per_second, settings];
+}
 
 export async function insertTrunk(db: Db, tenantId: string, trunk: NewTrunk): Promise<void> {
   await db.query(
-    `INSERT INTO trunks (tenant_id, id, name, template, pbx_trunk, ports, calls_per_second)
-      VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-    [tenantId, trunk.id, trunk.name, trunk.template, trunk.pbx_trunk, trunk.ports, trunk.calls_per_second],
+    `INSERT INTO trunks (tenant_id, id, name, template, pbx_trunk, ports, calls_per_second, breaker)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    valuesOf(tenantId, trunk),
   );
 }
 
 export async function findTrunkById(db: Db, tenantId: string, id: string): Promise<Trunk | null> {
-  const { rows } = await db.query<Trunk>(`${TRUNKS} WHERE t.tenant_id = $1 AND t.id = $2`, [tenantId, id]);
+  const { rows } = await db.query<Trunk>(`${TRUNKS} WHERE tr.tenant_id = $1 AND tr.id = $2`, [tenantId, id]);
   return rows[0] ?? null;
 }
 
@@ -66,7 +84,7 @@ export async function findTrunkById(db: Db, tenantId: string, id: string): Promi
  */
 export async function lockTrunk(tx: Tx, tenantId: string, id: string): Promise<Trunk | null> {
   const { rows } = await tx.query<Trunk>(
-    `${TRUNKS} WHERE t.tenant_id = $1 AND t.id = $2 FOR NO KEY UPDATE OF t`,
+    `${TRUNKS} WHERE tr.tenant_id = $1 AND tr.id = $2 FOR NO KEY UPDATE OF tr`,
     [tenantId, id],
   );
   return rows[0] ?? null;
@@ -74,17 +92,19 @@ export async function lockTrunk(tx: Tx, tenantId: string, id: string): Promise<T
 
 export async function listTrunks(db: Db, tenantId: string, page: Page): Promise<Trunk[]> {
   const { rows } = await db.query<Trunk>(
-    `${TRUNKS} WHERE t.tenant_id = $1 AND ($2::uuid IS NULL OR t.id > $2) ORDER BY t.id LIMIT $3`,
+    `${TRUNKS} WHERE tr.tenant_id = $1 AND ($2::uuid IS NULL OR tr.id > $2) ORDER BY tr.id LIMIT $3`,
     [tenantId, page.after, page.limit],
   );
   return rows;
 }
 
+/** Sets what a trunk is made of. Whatever was wrong with it may be right now: its rest is over, and a few calls are tried. */
 export async function updateTrunk(db: Db, tenantId: string, trunk: NewTrunk): Promise<void> {
   await db.query(
-    `UPDATE trunks SET name = $3, template = $4, pbx_trunk = $5, ports = $6, calls_per_second = $7
+    `UPDATE trunks SET name = $3, template = $4, pbx_trunk = $5, ports = $6, calls_per_second = $7, breaker = $8,
+        resting_until = CASE WHEN resting_until > statement_timestamp() THEN statement_timestamp() ELSE resting_until END
       WHERE tenant_id = $1 AND id = $2`,
-    [tenantId, trunk.id, trunk.name, trunk.template, trunk.pbx_trunk, trunk.ports, trunk.calls_per_second],
+    valuesOf(tenantId, trunk),
   );
 }
 

@@ -47,7 +47,7 @@ export async function createDemoCampaign(
   const message = await api.post<{ id: string }>('/v1/messages?name=chime', chimeWav(MESSAGE_SECONDS));
   const { id } = await api.post<{ id: string }>('/v1/campaigns', {
     name: 'Demo',
-    trunk_id: trunk.id,
+    trunk_ids: [trunk.id],
     message_id: message.id,
     caller_id: '+12125550100',
     ring_seconds: RING_SECONDS,

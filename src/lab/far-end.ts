@@ -20,6 +20,8 @@ export interface FarEndOptions {
   answerSeconds?: number;
   /** Code 202: seconds of ringing before the answer. */
   ringSeconds?: number;
+  /** What it does with every call, by code; without it, as each number says. */
+  always?: number;
   /** Who may call and register, by digest; without them everybody may call and nobody register. */
   accounts?: readonly Account[];
   /** Write every SIP packet to messages.log in `dir`. For finding faults: it grows by 3 kB a call. */
@@ -48,7 +50,7 @@ export interface FarEnd {
 
 /** Starts a far end and resolves when it listens. Throws a CampanileError with what SIPp said when it does not. */
 export async function startFarEnd(options: FarEndOptions): Promise<FarEnd> {
-  const { image, port, answerSeconds = 0.7, ringSeconds = 2, accounts } = options;
+  const { image, port, answerSeconds = 0.7, ringSeconds = 2, accounts, always } = options;
   await refusePortInUse(port);
   await mkdir(options.dir, { recursive: true });
   const dir = await realpath(options.dir);
@@ -57,7 +59,12 @@ export async function startFarEnd(options: FarEndOptions): Promise<FarEnd> {
   const outputFile = join(dir, 'console.log');
   await writeFile(
     scenario,
-    renderScenario({ answerSeconds, ringSeconds, ...(accounts ? { accounts } : {}) }),
+    renderScenario({
+      answerSeconds,
+      ringSeconds,
+      ...(accounts ? { accounts } : {}),
+      ...(always === undefined ? {} : { always }),
+    }),
   );
   for (const file of [logFile, outputFile]) await writeFile(file, '');
 

@@ -10,6 +10,8 @@ export interface FarEndManners {
   ringSeconds: number;
   /** When given, a call must prove by digest to be of one of these, or it is refused with 401; they may register too. */
   accounts?: readonly Account[];
+  /** Behaves as this code says, whatever the number is. */
+  always?: number;
 }
 
 /**
@@ -27,11 +29,11 @@ export interface FarEndManners {
  * message that stands further down than the one it repeats, so everything that waits stands below what it waits for.
  */
 export function renderScenario(manners: FarEndManners): string {
-  const { accounts } = manners;
+  const { accounts, always } = manners;
   const begin = accounts
-    ? challengeEveryCall(accounts, (firstStep) => readInvite(firstStep, '[$account]'), REFERENCES)
+    ? challengeEveryCall(accounts, (firstStep) => readInvite(firstStep, always, '[$account]'), REFERENCES)
     : [
-        `<recv request="INVITE" next="byCode" test="code"><action>\n${readInvite(0)}\n</action></recv>\n${REFERENCES}`,
+        `<recv request="INVITE" next="byCode" test="code"><action>\n${readInvite(0, always)}\n</action></recv>\n${REFERENCES}`,
       ];
   const steps = [
     ...begin,
@@ -119,10 +121,12 @@ const FIRST_STEP = 5;
  * What is read of an INVITE. `code` is set by a code of the table only, and SIPp goes on at `byCode` then. `stepsBefore`: how
  * many more steps stand before this one than in a scenario without accounts.
  */
-function readInvite(stepsBefore: number, account = ''): string {
+function readInvite(stepsBefore: number, always: number | undefined, account = ''): string {
+  const says = always === undefined ? 'number' : 'always';
+  const set = always === undefined ? '' : `<assignstr assign_to="always" value="${always}"/>\n`;
   return `<ereg regexp="^INVITE sips?:([^@; ]*)" search_in="msg" assign_to="uri,number"/>
-<ereg regexp="(1[89]|[2-6][0-9])[0-9]$" search_in="var" variable="number" assign_to="code,tens"/>
-<ereg regexp="999$" search_in="var" variable="number" assign_to="silent"/>
+${set}<ereg regexp="(1[89]|[2-6][0-9])[0-9]$" search_in="var" variable="${says}" assign_to="code,tens"/>
+<ereg regexp="999$" search_in="var" variable="${says}" assign_to="silent"/>
 <todouble assign_to="step" variable="code"/>
 <subtract assign_to="step" value="${FIRST_CODE}"/>
 <multiply assign_to="step" value="2"/>

@@ -13,6 +13,7 @@ import { lockNode } from '../db/node-lock.js';
 import { registerNode, touchNode } from '../db/nodes.js';
 import { findAttemptStates, listOpenAttempts, releaseAttempts } from '../db/open-attempts.js';
 import { createPool } from '../db/pool.js';
+import { forgetTrunkCounts } from '../db/trunk-health.js';
 import { createDuties } from '../duties.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -161,6 +162,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
         { everySeconds: 600, name: 'forget answers of long ago', run: () => deleteOldAnswers(pool) },
         { everySeconds: 5, name: 'end campaigns whose time is over', run: () => expireInTurns(pool) },
         { everySeconds: 10, name: 'write SIP accounts', run: sipAccounts.sync },
+        { everySeconds: 600, name: 'forget old counts of trunks', run: () => forgetTrunkCounts(pool) },
         {
           everySeconds: 10,
           name: 'say that this node is alive',

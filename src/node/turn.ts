@@ -3,6 +3,7 @@ import { type Ending, type FinishedAttempt, finishAttempts } from '../db/finish.
 import type { NodeLimits } from '../db/nodes.js';
 import { releaseAttempts } from '../db/open-attempts.js';
 import { type Pool, transaction } from '../db/pool.js';
+import type { TrunkVerdict } from '../db/trunk-health.js';
 import { waitForTurn } from '../db/turn.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -48,9 +49,9 @@ export async function takeTurn(
   const { pool, node, spool, templates, hashNumber, openCalls, inFlight, claimMemory } = options;
   const staged: string[] = [];
   try {
-    const { ended, claim } = await transaction(pool, async (tx) => {
+    const { ended, trunks, claim } = await transaction(pool, async (tx) => {
       const turn = waitForTurn(tx);
-      const { ended, written } = await finishAttempts(tx, endings);
+      const { ended, trunks, written } = await finishAttempts(tx, endings);
       const claiming = { ...node, templates: [...templates.keys()], hashNumber };
       const claim = await claimCalls(
         tx,
@@ -65,15 +66,24 @@ export async function takeTurn(
         claimMemory,
       );
       await Promise.all([turn, written]);
-      return { ended, claim };
+      return { ended, trunks, claim };
     });
     openCalls.add(claim.calls);
     const failed = place(spool, staged.map(fileNameOf));
     finished(ended);
+    tellTrunks(trunks, options.log);
     if (failed.length > 0) await takeBack(failed, options);
     return { wakeInMs: claim.wakeInMs };
   } finally {
     for (const callId of staged) inFlight.delete(callId);
+  }
+}
+
+/** Logs which trunks rest from now on, and which work again. */
+export function tellTrunks(verdicts: readonly TrunkVerdict[], log: Logger): void {
+  for (const { tenantId: tenant, trunkId: trunk, verdict, reason, restSeconds } of verdicts) {
+    if (verdict === 'work') log.info({ trunk, tenant }, 'a trunk works again');
+    else log.warn({ trunk, tenant, reason, restSeconds }, 'a trunk rests, because its calls fail');
   }
 }
 

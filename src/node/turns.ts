@@ -3,7 +3,7 @@ import { type Pool, transaction } from '../db/pool.js';
 import { waitForTurn } from '../db/turn.js';
 import type { Logger } from '../log.js';
 import { createScheduler, type Pass } from '../scheduler/scheduler.js';
-import { type TurnOptions, takeTurn } from './turn.js';
+import { type TurnOptions, takeTurn, tellTrunks } from './turn.js';
 
 /** The node's turns, one after the other: each finishes what is over and claims what is due. */
 export interface Turns {
@@ -44,13 +44,14 @@ export function createTurns(options: TurnOptions & { pool: Pool; log: Logger }):
     if (batch.length === 0) return;
     try {
       const endings = batch.flatMap((w) => w.endings);
-      const ended = await transaction(options.pool, async (tx) => {
+      const { ended, trunks } = await transaction(options.pool, async (tx) => {
         await waitForTurn(tx);
         const finish = await finishAttempts(tx, endings);
         await finish.written;
-        return finish.ended;
+        return finish;
       });
       settle(batch, ended);
+      tellTrunks(trunks, options.log);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }

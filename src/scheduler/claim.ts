@@ -1,6 +1,6 @@
 import { callIdOf } from '../calls/call-id.js';
 import { type Bucket, refill, untilToken } from '../calls/pace.js';
-import { type Candidate, type Limit, sharePorts } from '../calls/share.js';
+import { type Candidate, type Grant, type Limit, sharePorts } from '../calls/share.js';
 import {
   countOpenPorts,
   type DueCampaign,
@@ -16,9 +16,9 @@ import { findErasedContacts, suppressTakenContacts } from '../db/erasures.js';
 import { completeCampaigns } from '../db/finish.js';
 import type { NodeLimits } from '../db/nodes.js';
 import type { Tx } from '../db/pool.js';
-import { newId } from '../ids.js';
 import type { HashNumber } from '../number-hash.js';
 import { type Closed, closedZonesOf, NOTHING_CLOSED, sameZones } from './closed.js';
+import { groupsOf, restEndsInMs, trialPortsOf, wayOf } from './ways.js';
 
 /** A call to place: an attempt that the claim opened, with all that its call file needs. */
 export interface ClaimedCall {
@@ -84,17 +84,16 @@ export async function claimCalls(
   const buckets = await refillBuckets(tx, scopes);
   const limits = new Map<string, Limit>();
   for (const [key, scope] of scopes) limits.set(key, { free: freeOf(scope, buckets.get(key)) });
-  const grants = sharePorts(
-    due.map((d) => candidateOf(d, node, open)),
-    limits,
-  );
+  const candidates = due.map((d) => candidateOf(d, node, open));
+  const grants = sharePorts(candidates, limits);
   const { contacts: taken, skippedIn } = await take(tx, due, grants, node, closed);
   charge(taken, due, node, scopes, buckets);
   if (taken.length > 0 && buckets.size > 0) await savePaceOf(tx, scopes, buckets);
   const calls = callsOf(taken, due);
   if (calls.length > 0) await stage(calls);
   if (skippedIn.length === 0) {
-    const waits = [wakeInMs(due, node, scopes, buckets), closed.opensInMs].filter((ms) => ms !== null);
+    const wakes = [wakeInMs(due, candidates, scopes, buckets), closed.opensInMs, restEndsInMs(due)];
+    const waits = wakes.filter((ms) => ms !== null);
     return { calls, wakeInMs: waits.length === 0 ? null : Math.min(...waits) };
   }
   // They may have been a campaign's last; and the ports they were meant to have are free.
@@ -109,13 +108,7 @@ function held(open: OpenPorts[], match: (o: OpenPorts) => boolean): number {
 }
 
 function limitKeys(d: DueCampaign, node: NodeLimits): string[] {
-  return [
-    `node ${node.name}`,
-    `pbx_trunk ${d.pbx_trunk}`,
-    `tenant ${d.tenant_id}`,
-    `trunk ${d.trunk_id}`,
-    `campaign ${d.campaign_id}`,
-  ];
+  return [`node ${node.name}`, `tenant ${d.tenant_id}`, `campaign ${d.campaign_id}`];
 }
 
 function scopesOf(node: NodeLimits, due: DueCampaign[], open: OpenPorts[]): Map<string, Scope> {
@@ -133,20 +126,24 @@ function scopesOf(node: NodeLimits, due: DueCampaign[], open: OpenPorts[]): Map<
   };
   add('node', node.name, node.ports, node.callsPerSecond, 'node');
   for (const d of due) {
-    add('pbx_trunk', d.pbx_trunk, d.pbx_trunk_ports, d.pbx_trunk_rate, 'pbx_trunk');
     add('tenant', d.tenant_id, d.tenant_ports, d.tenant_rate, 'tenant_id');
-    add('trunk', d.trunk_id, d.trunk_ports, d.trunk_rate, 'trunk_id');
     add('campaign', d.campaign_id, d.campaign_ports, d.campaign_rate, 'campaign_id');
+    for (const t of d.trunks) {
+      add('pbx_trunk', t.pbx_trunk, t.pbx_trunk_ports, t.pbx_trunk_rate, 'pbx_trunk');
+      add('trunk', t.trunk_id, t.ports, t.rate, 'trunk_id');
+      const trials = { scope: 'trials', id: t.trunk_id, ports: trialPortsOf(t), rate: null, held: t.trials };
+      scopes.set(`trials ${t.trunk_id}`, trials);
+    }
   }
   return scopes;
 }
 
-function candidateOf(d: DueCampaign, node: NodeLimits, open: OpenPorts[]): Candidate {
+function candidateOf(d: DueCampaign, node: ClaimingNode, open: OpenPorts[]): Candidate {
   return {
     tenant: d.tenant_id,
     campaign: d.campaign_id,
     weight: d.weight,
-    due: d.due,
+    groups: groupsOf(d, node.templates),
     inUse: held(open, (o) => o.campaign_id === d.campaign_id),
     limits: limitKeys(d, node),
   };
@@ -180,16 +177,18 @@ function freeOf(scope: Scope, bucket: Bucket | undefined): number {
 async function take(
   tx: Tx,
   due: DueCampaign[],
-  granted: Map<string, number>,
+  granted: readonly Grant[],
   node: ClaimingNode,
   closed: Closed,
 ): Promise<Taken> {
-  const grants = due
-    .filter((d) => granted.has(d.campaign_id))
-    .map((d) => ({ tenantId: d.tenant_id, campaignId: d.campaign_id, count: granted.get(d.campaign_id)! }));
-  const ids = Array.from({ length: grants.reduce((sum, g) => sum + g.count, 0) }, () => newId());
-  if (ids.length === 0) return { contacts: [], skippedIn: [] };
-  const taken = await takeDueContacts(tx, grants, ids, node.name, closed.zones);
+  if (granted.length === 0) return { contacts: [], skippedIn: [] };
+  const byCampaign = new Map(due.map((d) => [d.campaign_id, d]));
+  const grants = granted.map(({ campaign, trunkFrom, trunk, count }) => {
+    const { tenant_id, trunks } = byCampaign.get(campaign)!;
+    const pbxTrunk = trunks.find((t) => t.trunk_id === trunk)!.pbx_trunk;
+    return { tenantId: tenant_id, campaignId: campaign, trunkFrom, trunkId: trunk, pbxTrunk, count };
+  });
+  const taken = await takeDueContacts(tx, grants, node.name, closed.zones);
   return withoutErased(tx, due, taken, node);
 }
 
@@ -217,8 +216,10 @@ function charge(
   buckets: Map<string, Bucket>,
 ): void {
   const byCampaign = new Map(due.map((d) => [d.campaign_id, d]));
-  for (const t of taken) {
-    for (const key of limitKeys(byCampaign.get(t.campaign_id)!, node)) {
+  for (const { campaign_id, trunk_id } of taken) {
+    const d = byCampaign.get(campaign_id)!;
+    const way = wayOf(d.trunks.find((t) => t.trunk_id === trunk_id)!);
+    for (const key of [...limitKeys(d, node), ...way.limits]) {
       scopes.get(key)!.held += 1;
       const bucket = buckets.get(key);
       if (bucket) bucket.tokens -= 1;
@@ -237,12 +238,13 @@ function callsOf(taken: TakenContact[], due: DueCampaign[]): ClaimedCall[] {
   const byCampaign = new Map(due.map((d) => [d.campaign_id, d]));
   return taken.map((t) => {
     const d = byCampaign.get(t.campaign_id)!;
+    const trunk = d.trunks.find((one) => one.trunk_id === t.trunk_id)!;
     return {
       callId: callIdOf(t.tenant_id, t.attempt_id),
       number: t.number,
-      template: d.template,
-      pbxTrunk: d.pbx_trunk,
-      callerId: d.caller_id,
+      template: trunk.template,
+      pbxTrunk: trunk.pbx_trunk,
+      callerId: trunk.caller_id,
       ringSeconds: d.ring_seconds,
       tenantId: d.tenant_id,
       messageId: d.message_id,
@@ -258,21 +260,26 @@ function callsOf(taken: TakenContact[], due: DueCampaign[]): ClaimedCall[] {
  */
 function wakeInMs(
   due: DueCampaign[],
-  node: NodeLimits,
+  candidates: readonly Candidate[],
   scopes: Map<string, Scope>,
   buckets: Map<string, Bucket>,
 ): number | null {
   const waits: number[] = [];
-  for (const d of due) {
-    const keys = limitKeys(d, node);
-    const untilDue = d.due > 0 ? 0 : d.next_due_ms;
-    if (untilDue === null || keys.some((key) => portsFreeOf(scopes.get(key)!) < 1)) continue;
-    const untilTokens = keys.map((key) => {
-      const bucket = buckets.get(key);
-      return bucket ? untilToken(bucket, scopes.get(key)!.rate!) : 0;
-    });
-    waits.push(Math.max(untilDue, ...untilTokens));
-    if (d.next_due_ms !== null) waits.push(Math.max(d.next_due_ms, ...untilTokens));
+  for (const [i, { groups, limits }] of candidates.entries()) {
+    for (const group of groups) {
+      const untilDue = group.due > 0 ? 0 : null;
+      const untilNext = group.trunkFrom === 1 ? due[i]!.next_due_ms : null;
+      for (const way of group.ways) {
+        const keys = [...limits, ...way.limits];
+        if (keys.some((key) => portsFreeOf(scopes.get(key)!) < 1)) continue;
+        const untilTokens = keys.map((key) => {
+          const bucket = buckets.get(key);
+          return bucket ? untilToken(bucket, scopes.get(key)!.rate!) : 0;
+        });
+        for (const until of [untilDue, untilNext])
+          if (until !== null) waits.push(Math.max(until, ...untilTokens));
+      }
+    }
   }
   const later = waits.filter((ms) => ms > 0);
   return later.length === 0 ? null : Math.min(...later);

@@ -35,7 +35,7 @@ const noContacts = {
 
 describe('campaigns', () => {
   it('are created as drafts with sensible rules', async () => {
-    const body = { name: 'Vespers', trunk_id: tenant.trunkId, message_id: tenant.messageId };
+    const body = { name: 'Vespers', trunk_ids: [tenant.trunkId], message_id: tenant.messageId };
     const made = await create(body);
     expect(made.status).toBe(201);
     expect(made.json).toEqual({
@@ -70,7 +70,7 @@ describe('campaigns', () => {
   it('keep everything that was said', async () => {
     const body = {
       name: 'Lauds',
-      trunk_id: tenant.trunkId.toUpperCase(),
+      trunk_ids: [tenant.trunkId.toUpperCase()],
       message_id: tenant.messageId,
       caller_id: '+493012345678',
       ports: 3,
@@ -80,11 +80,11 @@ describe('campaigns', () => {
       retry: { lost: '10s', rejected: '1d*3' },
       max_attempts: 9,
     };
-    expect((await create(body)).json).toMatchObject({ ...body, trunk_id: tenant.trunkId });
+    expect((await create(body)).json).toMatchObject({ ...body, trunk_ids: [tenant.trunkId] });
   });
 
   it('retry nothing when the rules are empty', async () => {
-    const body = { name: 'Once', trunk_id: tenant.trunkId, message_id: tenant.messageId, retry: {} };
+    const body = { name: 'Once', trunk_ids: [tenant.trunkId], message_id: tenant.messageId, retry: {} };
     expect((await create(body)).json.retry).toEqual({});
   });
 
@@ -108,7 +108,7 @@ describe('campaigns', () => {
   it('are refused with every wrong field named', async () => {
     const reply = await create({
       name: '',
-      trunk_id: 'trunk',
+      trunk_ids: ['trunk'],
       caller_id: '030 12345678',
       ports: -1,
       calls_per_second: 'fast',
@@ -132,13 +132,13 @@ describe('campaigns', () => {
       '/retry/no_answer',
       '/ring_seconds',
       '/status',
-      '/trunk_id',
+      '/trunk_ids/0',
       '/weight',
     ]);
   });
 
   it('are refused with a ring time beyond 5 to 120 seconds', async () => {
-    const body = { name: 'A', trunk_id: tenant.trunkId, message_id: tenant.messageId };
+    const body = { name: 'A', trunk_ids: [tenant.trunkId], message_id: tenant.messageId };
     for (const ring_seconds of [4, 121, 30.5]) {
       expect(fieldsOf((await create({ ...body, ring_seconds })).json)).toEqual(['/ring_seconds']);
     }
@@ -148,12 +148,12 @@ describe('campaigns', () => {
   it('are refused with a trunk or message that is unknown or of another tenant', async () => {
     const other = await createEquipped(api);
     for (const ids of [
-      { trunk_id: unknownId, message_id: unknownId },
-      { trunk_id: other.trunkId, message_id: other.messageId },
+      { trunk_ids: [unknownId], message_id: unknownId },
+      { trunk_ids: [other.trunkId], message_id: other.messageId },
     ]) {
       const reply = await create({ name: 'A', ...ids });
       expect(reply.status).toBe(422);
-      expect(fieldsOf(reply.json)).toEqual(['/message_id', '/trunk_id']);
+      expect(fieldsOf(reply.json)).toEqual(['/message_id', '/trunk_ids/0']);
     }
   });
 
@@ -196,8 +196,8 @@ describe('changing a campaign', () => {
     const id = await createCampaign(api, tenant);
     const before = await show(id);
     const other = await createEquipped(api);
-    const reply = await change(id, { trunk_id: other.trunkId, message_id: unknownId });
-    expect(fieldsOf(reply.json)).toEqual(['/message_id', '/trunk_id']);
+    const reply = await change(id, { trunk_ids: [other.trunkId], message_id: unknownId });
+    expect(fieldsOf(reply.json)).toEqual(['/message_id', '/trunk_ids/0']);
     expect(fieldsOf((await change(id, { ring_seconds: 4, status: 'running' })).json)).toEqual([
       '/ring_seconds',
       '/status',
@@ -256,7 +256,7 @@ describe('when a campaign may call', () => {
   ])('is refused when it cannot be read: %j', async (calling_window, fields) => {
     const reply = await create({
       name: 'Vespers',
-      trunk_id: tenant.trunkId,
+      trunk_ids: [tenant.trunkId],
       message_id: tenant.messageId,
       calling_window,
     });

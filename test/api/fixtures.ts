@@ -91,7 +91,7 @@ export async function createCampaign(
 ): Promise<string> {
   const reply = await api.send('POST', '/v1/campaigns', {
     token: tenant.token,
-    body: { name: 'Vespers', trunk_id: tenant.trunkId, message_id: tenant.messageId, ...changes },
+    body: { name: 'Vespers', trunk_ids: [tenant.trunkId], message_id: tenant.messageId, ...changes },
   });
   return created(reply).json.id;
 }

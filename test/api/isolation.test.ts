@@ -70,7 +70,7 @@ async function rowsOf(tenantId: string): Promise<string> {
   const tables = [
     ...['trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
     ...['suppression_lists', 'suppressed_numbers', 'api_keys', 'sip_accounts', 'audit_log'],
-    ...['imports', 'import_rejections', 'erasures'],
+    ...['imports', 'import_rejections', 'erasures', 'campaign_trunks', 'trunk_slices'],
   ];
   const found = await Promise.all(
     tables.map((table) =>
@@ -163,9 +163,9 @@ describe('row-level security', () => {
 
   it('takes no row that says it is of another tenant', async () => {
     const write = asTenant(api.db.pool, stranger.id).query(
-      `INSERT INTO campaigns (tenant_id, id, name, trunk_id, message_id, ring_seconds, retry, max_attempts)
-        VALUES ($1, $2, 'Mine', $3, $4, 30, '{}', 1)`,
-      [owner.id, unknownId, owner.trunkId, owner.messageId],
+      `INSERT INTO campaigns (tenant_id, id, name, message_id, ring_seconds, retry, max_attempts)
+        VALUES ($1, $2, 'Mine', $3, 30, '{}', 1)`,
+      [owner.id, unknownId, owner.messageId],
     );
     await expect(write).rejects.toThrow('row-level security');
   });

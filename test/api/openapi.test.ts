@@ -67,7 +67,7 @@ describe('the OpenAPI document', () => {
   it('says what the checks are, and that unknown properties are refused', () => {
     const { NewCampaign, Problem } = document.components.schemas;
     expect(NewCampaign.additionalProperties).toBe(false);
-    expect(NewCampaign.required.sort()).toEqual(['message_id', 'name', 'trunk_id']);
+    expect(NewCampaign.required.sort()).toEqual(['message_id', 'name', 'trunk_ids']);
     expect(NewCampaign.properties.ring_seconds).toMatchObject({ minimum: 5, maximum: 120, default: 30 });
     expect(Problem.properties.code.type).toBe('string');
     const { properties } = document.components.schemas.RetryRules;

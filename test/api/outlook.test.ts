@@ -89,7 +89,7 @@ describe('why', () => {
     });
     await addContacts(api, tenant, id, numbers(1));
     await start();
-    expect((await change({ trunk_id: trunk.json.id, caller_id: '+14155550123' })).status).toBe(200);
+    expect((await change({ trunk_ids: [trunk.json.id], caller_id: '+14155550123' })).status).toBe(200);
     const reason = async () => (await get('why')).reasons;
     expect(await reason()).toEqual([
       { code: 'trunk_not_ready', text: expect.stringContaining('no node has taken') },

@@ -26,7 +26,7 @@ export function validRequest(
     'post /v1/trunks': { name: 'New', template: 'direct', pbx_trunk: 'carrier1', ports: 1 },
     'patch /v1/trunks/{id}': { name: 'Changed' },
     'put /v1/pbx-trunks/{name}': { ports: 7, calls_per_second: null },
-    'post /v1/campaigns': { name: 'New', trunk_id: ids.owner.trunkId, message_id: ids.owner.messageId },
+    'post /v1/campaigns': { name: 'New', trunk_ids: [ids.owner.trunkId], message_id: ids.owner.messageId },
     'post /v1/api-keys': { name: 'New', role: 'viewer' },
     'post /v1/suppression-lists': { name: 'New' },
     'patch /v1/suppression-lists/{id}': { name: 'Changed' },

@@ -50,7 +50,7 @@ describe('a trunk with a SIP account', () => {
       },
     });
     const shown = await api.send('GET', `/v1/trunks/${id}`, { token: tenant.token });
-    expect(shown.json).toEqual(made.json);
+    expect(shown.json).toMatchObject(made.json);
     const list = await api.send('GET', '/v1/trunks', { token: tenant.token });
     expect(list.json.data).toContainEqual(made.json);
     const forAnAdmin = { token: adminToken, body: good };
@@ -153,10 +153,10 @@ describe('hosts of private networks', () => {
 
 describe('caller ids of the account', () => {
   const caller_ids = ['+12125550101', '+12125550102'];
-  const campaign = (trunk_id: string, caller_id: string | null) =>
+  const campaign = (trunkId: string, caller_id: string | null) =>
     api.send('POST', '/v1/campaigns', {
       token: tenant.token,
-      body: { name: 'Call', trunk_id, message_id: tenant.messageId, caller_id },
+      body: { name: 'Call', trunk_ids: [trunkId], message_id: tenant.messageId, caller_id },
     });
 
   it('are the only ones that a campaign may show', async () => {

@@ -120,7 +120,7 @@ describe("a tenant's time zone", () => {
     const tenant = await createEquipped(api);
     const reply = await api.send('POST', '/v1/campaigns', {
       token: tenant.token,
-      body: { name: 'A', trunk_id: tenant.trunkId, message_id: tenant.messageId, calling_window: window },
+      body: { name: 'A', trunk_ids: [tenant.trunkId], message_id: tenant.messageId, calling_window: window },
     });
     expect(reply.json.errors).toEqual([
       { field: '/calling_window/zone', message: expect.stringContaining('is required: the tenant has no') },

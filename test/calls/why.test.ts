@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type CampaignFacts, whyNotDialling } from '../../src/calls/why.js';
+import { type CampaignFacts, type TrunkInCampaign, whyNotDialling } from '../../src/calls/why.js';
 
 const now = new Date('2026-11-21T20:00:00Z'); // a Saturday
 const WORKDAYS = {
@@ -20,13 +20,18 @@ const running: CampaignFacts = {
   limits: {
     campaign: { ports: null, inUse: 3 },
     tenant: free,
-    trunk: free,
-    pbx_trunk: { ports: null, inUse: 3 },
   },
+  trunks: [{ name: 'Main', own: free, pbxTrunk: { ports: null, inUse: 3 }, problem: null, resting: null }],
   callsPerSecond: null,
   nodes: { ports: 100, inUse: 3, alive: 1, seenAt: now },
   untaken: null,
-  trunkProblem: null,
+};
+const [main] = running.trunks as [TrunkInCampaign];
+const full = { ports: 20, inUse: 20 };
+const resting = {
+  since: new Date('2026-11-21T19:59:00Z'),
+  until: new Date('2026-11-21T20:01:00Z'),
+  reason: '23 of its last 30 calls failed (SIP 503)',
 };
 const why = (changes: Partial<CampaignFacts>) => whyNotDialling({ ...running, ...changes });
 
@@ -104,15 +109,45 @@ describe('why a campaign does not dial', () => {
       'the one port of the campaign is in use',
     ],
     [
-      { limits: { ...running.limits, trunk: { ports: 0, inUse: 0 } } },
+      { trunks: [{ ...main, own: { ports: 0, inUse: 0 } }] },
       'trunk_ports',
       'the trunk has no ports: the limit is 0',
     ],
     [{ nodes: { ...running.nodes, inUse: 100 } }, 'node_ports', 'all 100 ports of the node are in use'],
-    [{ trunkProblem: 'no transport for tls' }, 'trunk_not_ready', 'no transport for tls'],
+    [
+      { trunks: [{ ...main, pbxTrunk: full }] },
+      'pbx_trunk_ports',
+      "all 20 ports of the PBX's trunk, which others may use as well, are in use",
+    ],
+    [{ trunks: [{ ...main, problem: 'no transport for tls' }] }, 'trunk_not_ready', 'no transport for tls'],
+    [
+      { trunks: [{ ...main, resting }] },
+      'trunk_resting',
+      'the trunk rests since 2026-11-21T19:59:00Z until 2026-11-21T20:01:00Z: 23 of its last 30 calls failed (SIP 503)',
+    ],
+    [
+      { trunks: [{ ...main, resting: { ...resting, until: now } }] },
+      'trunk_resting',
+      'the trunk rests since 2026-11-21T19:59:00Z and only a few calls are tried on it now: 23 of its last 30 calls failed (SIP 503)',
+    ],
     [{ callsPerSecond: 2.5 }, 'calls_per_second', 'no more than 2.5 calls a second are allowed'],
   ] as [Partial<CampaignFacts>, string, string][])('%j is %s', (changes, code, text) => {
     expect(why(changes)).toEqual([{ code, text }]);
+  });
+
+  it('tells of each trunk that is passed over, and of full ones when no other is left', () => {
+    const reasons = (...trunks: Partial<TrunkInCampaign>[]) =>
+      why({ trunks: trunks.map((t, i) => ({ ...main, name: `No. ${i + 1}`, ...t })) }).map((r) => r.text);
+    expect(reasons({ own: full }, {})).toEqual([]);
+    expect(reasons({ own: full }, { own: full })).toEqual([
+      'all 20 ports of the trunk "No. 1" are in use',
+      'all 20 ports of the trunk "No. 2" are in use',
+    ]);
+    expect(reasons({ resting }, { pbxTrunk: full }, { problem: 'no transport' })).toEqual([
+      'the trunk "No. 1" rests since 2026-11-21T19:59:00Z until 2026-11-21T20:01:00Z: 23 of its last 30 calls failed (SIP 503)',
+      'the trunk "No. 3": no transport',
+      `all 20 ports of the PBX's trunk of the trunk "No. 2", which others may use as well, are in use`,
+    ]);
   });
 
   it('has all reasons, what stops everybody first', () => {

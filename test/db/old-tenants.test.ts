@@ -2,6 +2,7 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { DEFAULT_BREAKER } from '../../src/calls/breaker.js';
 import { migrate, migrationsDirectory } from '../../src/db/migrate.js';
 import { createPool, type Pool } from '../../src/db/pool.js';
 import { newId } from '../../src/ids.js';
@@ -21,6 +22,20 @@ beforeAll(async () => {
   url = Object.assign(new URL(serverUrl), { pathname: `/${name}` }).href;
   pool = createPool(url, log);
   directory = await mkdtemp(join(tmpdir(), 'campanile-migrate-'));
+  const before = (await readdir(migrationsDirectory)).filter((file) => file < '0007');
+  for (const file of before) await cp(join(migrationsDirectory, file), join(directory, file));
+  await migrate(url, log, { directory });
+  await insertTenant();
+  await pool.query(
+    `INSERT INTO pbx_trunks (name) VALUES ('far');
+      INSERT INTO trunks (tenant_id, id, name, template, pbx_trunk, ports)
+        SELECT id, id, 'old', 'direct', 'far', 1 FROM tenants;
+      INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds)
+        SELECT id, id, 'm', repeat('0', 64), '', 1 FROM tenants;
+      INSERT INTO campaigns (tenant_id, id, name, trunk_id, message_id, ring_seconds, retry, max_attempts)
+        SELECT id, id, 'c', id, id, 30, '{}', 1 FROM tenants`,
+  );
+  await migrate(url, log);
 });
 afterAll(async () => {
   await pool.end();
@@ -29,14 +44,17 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
+const insertTenant = () => pool.query(`INSERT INTO tenants (id, name, ports) VALUES ($1, 'A', 1)`, [newId()]);
+
 test('an upgrade sets no limit of requests to tenants that were there', async () => {
-  const before = (await readdir(migrationsDirectory)).filter((file) => file < '0007');
-  for (const file of before) await cp(join(migrationsDirectory, file), join(directory, file));
-  await migrate(url, log, { directory });
-  const insert = () => pool.query(`INSERT INTO tenants (id, name, ports) VALUES ($1, 'A', 1)`, [newId()]);
-  await insert();
-  await migrate(url, log);
-  await insert();
+  await insertTenant();
   const { rows } = await pool.query('SELECT requests_per_minute AS limit FROM tenants ORDER BY id');
   expect(rows.map(({ limit }) => limit)).toEqual([null, 600]);
+});
+
+test('an upgrade makes the trunk of a campaign the only one in its order', async () => {
+  const { rows } = await pool.query('SELECT campaign_id = trunk_id AS kept, position FROM campaign_trunks');
+  expect(rows).toEqual([{ kept: true, position: 1 }]);
+  const { rows: trunks } = await pool.query('SELECT breaker FROM trunks');
+  expect(trunks).toEqual([{ breaker: DEFAULT_BREAKER }]);
 });

@@ -81,7 +81,7 @@ describeOnAsterisk('a hostile contact', () => {
   async function createCampaign(body: object): Promise<string> {
     const created = await api('POST', '/v1/campaigns', {
       name: HOSTILE[0]!.trim(),
-      trunk_id: tenant.trunkId,
+      trunk_ids: [tenant.trunkId],
       message_id: tenant.messageId,
       ring_seconds: 17,
       ...body,
@@ -131,7 +131,7 @@ describeOnAsterisk('a hostile contact', () => {
 
   it('is refused in everything else that comes near a call file', async () => {
     for (const text of HOSTILE) {
-      const body = { name: 'x', trunk_id: tenant.trunkId, message_id: tenant.messageId };
+      const body = { name: 'x', trunk_ids: [tenant.trunkId], message_id: tenant.messageId };
       const campaign = await api('POST', '/v1/campaigns', { ...body, caller_id: CALLER_ID + text });
       expect([text, campaign.status]).toEqual([text, 422]);
       const query = `?tenant_id=${tenant.tenantId}`;
@@ -167,7 +167,7 @@ describeOnAsterisk('a hostile contact', () => {
       pbxTrunk: 'far',
       template: 'routed',
     });
-    const other = await createCampaign({ trunk_id: routed.trunkId, caller_id: CALLER_ID });
+    const other = await createCampaign({ trunk_ids: [routed.trunkId], caller_id: CALLER_ID });
     expect((await api('POST', path(other), rows)).status).toBe(201);
   });
 

@@ -68,18 +68,25 @@ export async function insertTenantFixture(
 export async function insertTrunkFixture(
   pool: Pool,
   tenant: TenantFixture,
-  options: { pbxTrunk: string; template?: string; ports?: number },
+  options: { pbxTrunk: string; name?: string; template?: string; ports?: number },
 ): Promise<TenantFixture> {
   const trunkId = newId();
   await pool.query('INSERT INTO pbx_trunks (name) VALUES ($1) ON CONFLICT DO NOTHING', [options.pbxTrunk]);
   await pool.query(
-    `INSERT INTO trunks (tenant_id, id, name, template, pbx_trunk, ports) VALUES ($1, $2, 'trunk', $3, $4, $5)`,
-    [tenant.tenantId, trunkId, options.template ?? 'direct', options.pbxTrunk, options.ports ?? 1000],
+    `INSERT INTO trunks (tenant_id, id, name, template, pbx_trunk, ports) VALUES ($1, $2, $3, $4, $5, $6)`,
+    [
+      tenant.tenantId,
+      trunkId,
+      options.name ?? 'trunk',
+      options.template ?? 'direct',
+      options.pbxTrunk,
+      options.ports ?? 1000,
+    ],
   );
   return { ...tenant, trunkId, pbxTrunk: options.pbxTrunk };
 }
 
-/** A running campaign of `tenant` with a contact for each number; returns its id. */
+/** A running campaign of `tenant` with a contact for each number, on its trunk unless others are named; returns its id. */
 export async function insertCampaignFixture(
   pool: Pool,
   tenant: TenantFixture,
@@ -93,18 +100,18 @@ export async function insertCampaignFixture(
     ringSeconds?: number;
     status?: string;
     callerId?: string;
+    trunkIds?: readonly string[];
   } = {},
 ): Promise<string> {
   const id = newId();
   await pool.query(
-    `INSERT INTO campaigns (tenant_id, id, name, status, trunk_id, message_id, ports, calls_per_second, weight,
+    `INSERT INTO campaigns (tenant_id, id, name, status, message_id, ports, calls_per_second, weight,
         ring_seconds, retry, max_attempts, caller_id, started_at)
-      VALUES ($1, $2, 'campaign', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now())`,
+      VALUES ($1, $2, 'campaign', $3, $4, $5, $6, $7, $8, $9, $10, $11, now())`,
     [
       tenant.tenantId,
       id,
       options.status ?? 'running',
-      tenant.trunkId,
       tenant.messageId,
       options.ports ?? null,
       options.rate ?? null,
@@ -114,6 +121,11 @@ export async function insertCampaignFixture(
       options.maxAttempts ?? 5,
       options.callerId ?? null,
     ],
+  );
+  await pool.query(
+    `INSERT INTO campaign_trunks (tenant_id, campaign_id, position, trunk_id)
+      SELECT $1, $2, position, trunk_id FROM unnest($3::uuid[]) WITH ORDINALITY AS o(trunk_id, position)`,
+    [tenant.tenantId, id, options.trunkIds ?? [tenant.trunkId]],
   );
   await pool.query(
     `INSERT INTO contacts (tenant_id, id, campaign_id, number)

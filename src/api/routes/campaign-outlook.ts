@@ -1,6 +1,6 @@
 import { estimateEnd, type Group } from '../../calls/estimate.js';
 import { nextOpening } from '../../calls/opening.js';
-import { whyNotDialling } from '../../calls/why.js';
+import { type TrunkInCampaign, whyNotDialling } from '../../calls/why.js';
 import type { CallingWindow } from '../../calls/window.js';
 import {
   countSkipped,
@@ -10,6 +10,7 @@ import {
   listWaitingGroups,
   type OwnFacts,
   type SkipReason,
+  type TrunkFacts,
 } from '../../db/campaign-facts.js';
 import { type Campaign, findCampaignById } from '../../db/campaigns.js';
 import { type TenantDatabase, transaction } from '../../db/pool.js';
@@ -26,7 +27,7 @@ export const getWhy = route({
   async handle({ db, tenant, id, installation }) {
     const { campaign, own, groups } = await findFacts(db, tenant.id, id);
     const held = await listHeld(db, tenant.id, id);
-    const common = await installation(own.pbx_trunk);
+    const common = await installation(own.trunks.map(({ pbx_trunk }) => pbx_trunk));
     const reasons = whyNotDialling({
       now: own.now,
       status: campaign.status,
@@ -39,13 +40,11 @@ export const getWhy = route({
       limits: {
         campaign: { ports: campaign.ports, inUse: own.campaign_in_use },
         tenant: { ports: own.tenant_ports, inUse: own.tenant_in_use },
-        trunk: { ports: own.trunk_ports, inUse: own.trunk_in_use },
-        pbx_trunk: common.pbxTrunk,
       },
-      callsPerSecond: least(own.calls_per_second, common.callsPerSecond),
+      trunks: own.trunks.map((trunk) => trunkOf(trunk, common)),
+      callsPerSecond: rateOf(own, common),
       nodes: common.nodes,
       untaken: common.untaken,
-      trunkProblem: trunkProblemOf(own),
     });
     return { dialling: own.campaign_in_use > 0, reasons };
   },
@@ -69,7 +68,8 @@ export const getPreview = route({
     }));
     const from = campaign.start_at && campaign.start_at > own.now ? campaign.start_at : own.now;
     const sorted = sortOut(left, campaign.calling_window, from);
-    const speed = speedOf(campaign, own, await installation(own.pbx_trunk));
+    const pbxTrunks = own.trunks.map(({ pbx_trunk }) => pbx_trunk);
+    const speed = speedOf(campaign, own, await installation(pbxTrunks));
     const { endsAt, expired } = estimateEnd({
       groups: sorted.callable,
       window: campaign.calling_window,
@@ -109,11 +109,44 @@ async function findFacts(
   });
 }
 
-function trunkProblemOf(own: OwnFacts): string | null {
-  if (!own.caller_id_allowed)
+function trunkOf(trunk: TrunkFacts, { pbxTrunks }: InstallationFacts): TrunkInCampaign {
+  const { name, ports, in_use, resting } = trunk;
+  return {
+    name,
+    own: { ports, inUse: in_use },
+    pbxTrunk: pbxTrunks.get(trunk.pbx_trunk) ?? { ports: null, inUse: 0 },
+    problem: problemOf(trunk),
+    resting: resting && { ...resting, since: new Date(resting.since), until: new Date(resting.until) },
+  };
+}
+
+function problemOf({ caller_id_allowed, account_ready, account_problem }: TrunkFacts): string | null {
+  if (!caller_id_allowed)
     return "the campaign's caller id is none of those that the trunk may show: change either";
-  if (own.account_ready) return null;
-  return own.account_problem ?? "no node has taken the trunk's SIP account in yet";
+  if (account_ready) return null;
+  return account_problem ?? "no node has taken the trunk's SIP account in yet";
+}
+
+/** A limit over all trunks: what those on the same PBX trunk allow together, but no more than that one does. */
+function overTrunks(
+  trunks: readonly TrunkFacts[],
+  limitOf: (trunk: TrunkFacts) => number | null,
+  commonOf: (pbxTrunk: string) => number | null | undefined,
+): number | null {
+  const sums = [...new Set(trunks.map(({ pbx_trunk }) => pbx_trunk))].map((name) => {
+    const limits = trunks.filter(({ pbx_trunk }) => pbx_trunk === name).map(limitOf);
+    return least(total(limits), commonOf(name) ?? null);
+  });
+  return total(sums);
+}
+
+function rateOf(own: OwnFacts, { pbxTrunks, callsPerSecond }: InstallationFacts): number | null {
+  const overAll = overTrunks(
+    own.trunks,
+    (trunk) => trunk.calls_per_second,
+    (name) => pbxTrunks.get(name)?.callsPerSecond,
+  );
+  return least(least(own.calls_per_second, callsPerSecond), overAll);
 }
 
 /** Groups by whether the window ever opens for them. */
@@ -125,14 +158,19 @@ function sortOut(groups: readonly Group[], window: CallingWindow | null, from: D
 }
 
 /** What the campaign may do at most, if nobody else dials. */
-function speedOf(campaign: Campaign, own: OwnFacts, { pbxTrunk, nodes, callsPerSecond }: InstallationFacts) {
-  const limits = [campaign.ports, own.tenant_ports, own.trunk_ports, pbxTrunk.ports, nodes.ports];
+function speedOf(campaign: Campaign, own: OwnFacts, common: InstallationFacts) {
+  const { pbxTrunks, nodes } = common;
+  const trunkPorts = overTrunks(
+    own.trunks,
+    (trunk) => trunk.ports,
+    (name) => pbxTrunks.get(name)?.ports,
+  );
+  const limits = [campaign.ports, own.tenant_ports, trunkPorts, nodes.ports];
   const ports = Math.min(...limits.filter((limit) => limit !== null));
   const seconds = campaign.ring_seconds / 2 + own.message_seconds;
-  const rate = least(own.calls_per_second, callsPerSecond);
   return {
     ports: nodes.alive === 0 ? null : ports,
-    calls_per_second: least(ports / seconds, rate)!,
+    calls_per_second: least(ports / seconds, rateOf(own, common))!,
     seconds_per_call: seconds,
   };
 }
@@ -140,6 +178,14 @@ function speedOf(campaign: Campaign, own: OwnFacts, { pbxTrunk, nodes, callsPerS
 function least(one: number | null, other: number | null): number | null {
   if (one === null || other === null) return one ?? other;
   return Math.min(one, other);
+}
+
+/** The sum of limits; null when one of them is none. */
+function total(limits: readonly (number | null)[]): number | null {
+  return limits.reduce<number | null>(
+    (sum, limit) => (sum === null || limit === null ? null : sum + limit),
+    0,
+  );
 }
 
 function sum(groups: readonly { contacts: number }[]): number {

@@ -25,11 +25,17 @@ export const startCampaign = changeStatus(
     expectStatus('start', 'campaign_not_draft', found, ['draft']);
     if (found.pending === 0)
       throw new CampanileError('campaign_empty', 'cannot start a campaign that has no contacts');
+    if (found.trunk_ids.length === 0) {
+      throw new CampanileError(
+        'campaign_without_trunk',
+        'cannot start a campaign that has no trunk: those of the one that it was copied from were deleted; set its trunk_ids',
+      );
+    }
     await checkSuppressionLists(tx, tenantId, found);
     await updateCampaignStatus(tx, tenantId, found.id, 'running');
     await notifyDue(tx);
   },
-  { problems: ['campaign_not_draft', 'campaign_empty', 'suppression_lists_old'] },
+  { problems: ['campaign_not_draft', 'campaign_empty', 'campaign_without_trunk', 'suppression_lists_old'] },
 );
 
 export const pauseCampaign = changeStatus(

@@ -14,9 +14,10 @@ import {
 } from '../../db/campaigns.js';
 import { deleteCampaign } from '../../db/delete-campaign.js';
 import { findMessageById } from '../../db/messages.js';
-import type { Db } from '../../db/pool.js';
+import type { Db, Tx } from '../../db/pool.js';
 import type { Tenant } from '../../db/tenants.js';
-import { findTrunkById } from '../../db/trunks.js';
+import { setTrunkOrder } from '../../db/trunk-order.js';
+import { findTrunkById, type Trunk } from '../../db/trunks.js';
 import { CampanileError } from '../../errors.js';
 import { newId } from '../../ids.js';
 import { FieldsInvalid, notFound } from '../problem.js';
@@ -39,12 +40,14 @@ export const createCampaign = route({
   status: 201,
   answer: campaign,
   handle: ({ change, tenant, body }) =>
-    change(async (tx) => {
-      checkTimes(body);
-      await checkReferences(tx, tenant.id, body);
-      const calling_window = inZone(body.calling_window, tenant);
-      return showCampaign(await insertCampaign(tx, tenant.id, { id: newId(), ...body, calling_window }));
-    }),
+    withTrunks(() =>
+      change(async (tx) => {
+        checkTimes(body);
+        await checkReferences(tx, tenant.id, body);
+        const calling_window = inZone(body.calling_window, tenant);
+        return showCampaign(await insertCampaign(tx, tenant.id, { id: newId(), ...body, calling_window }));
+      }),
+    ),
 });
 
 export const getCampaigns = route({
@@ -88,18 +91,19 @@ export const changeCampaign = route({
   body: campaignChanges,
   answer: campaign,
   problems: ['campaign_ended'],
-  handle: ({ change, tenant, id, body }) =>
-    change(async (tx) => {
+  handle: ({ change, tenant, id, body }) => {
+    const update = async (tx: Tx) => {
       const found = await lockCampaign(tx, tenant.id, id);
       if (!found) throw notFound('campaign');
       if (found.status === 'completed' || found.status === 'cancelled') {
         throw new CampanileError('campaign_ended', `cannot change a campaign that is ${found.status}`);
       }
       checkTimes({ ...found, ...body });
-      // The trunk decides what may be shown: with either the other is to be looked at.
-      const { trunk_id, caller_id } = { ...found, ...body };
-      const shown = 'trunk_id' in body || 'caller_id' in body ? { trunk_id, caller_id } : {};
+      // The trunks decide what may be shown: with either the other is to be looked at.
+      const { trunk_ids, caller_id } = { ...found, ...body };
+      const shown = 'trunk_ids' in body || 'caller_id' in body ? { trunk_ids, caller_id } : {};
       await checkReferences(tx, tenant.id, { ...body, ...shown });
+      if (body.trunk_ids) await setTrunkOrder(tx, tenant.id, id, body.trunk_ids);
       const { calling_window = found.calling_window } = body;
       const changed = await updateCampaign(tx, tenant.id, {
         ...found,
@@ -109,7 +113,9 @@ export const changeCampaign = route({
       // It may have more ports now.
       if (found.status === 'running') await notifyDue(tx);
       return showCampaign(changed);
-    }),
+    };
+    return withTrunks(() => change(update));
+  },
 });
 
 export const copyCampaign = route({
@@ -180,20 +186,37 @@ function checkTimes({ start_at, end_at }: { start_at: Date | null; end_at: Date 
   throw new FieldsInvalid([{ field: '/end_at', message: 'must be after start_at' }]);
 }
 
-/** Throws a FieldsInvalid when the trunk or message that a campaign names is none of the tenant's. */
+/** Runs `work`, which gives a campaign trunks that were checked. One of them may be deleted before it is done. */
+async function withTrunks<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Error && 'constraint' in error && error.constraint === 'trunk_of_a_campaign'))
+      throw error;
+    throw new FieldsInvalid([{ field: '/trunk_ids', message: 'names a trunk that has just been deleted' }]);
+  }
+}
+
+/** Throws a FieldsInvalid when a trunk or the message that a campaign names is none of the tenant's. */
 async function checkReferences(
   db: Db,
   tenantId: string,
-  named: { trunk_id?: string; message_id?: string; caller_id?: string | null },
+  named: { trunk_ids?: string[]; message_id?: string; caller_id?: string | null },
 ): Promise<void> {
-  const trunk = named.trunk_id === undefined || (await findTrunkById(db, tenantId, named.trunk_id));
+  const ids = named.trunk_ids ?? [];
+  const trunks: (Trunk | null)[] = [];
+  for (const id of ids) trunks.push(await findTrunkById(db, tenantId, id));
   const message = named.message_id === undefined || (await findMessageById(db, tenantId, named.message_id));
   const errors = [
-    ...(trunk ? [] : [{ field: '/trunk_id', message: 'is no trunk' }]),
+    ...trunks.flatMap((trunk, i) => (trunk ? [] : [{ field: `/trunk_ids/${i}`, message: 'is no trunk' }])),
     ...(message ? [] : [{ field: '/message_id', message: 'is no message' }]),
-    ...(typeof trunk === 'object' && trunk?.sip && !mayShow(trunk.sip, named.caller_id ?? null)
-      ? [{ field: '/caller_id', message: 'is none of the caller ids that the trunk may show' }]
-      : []),
+    ...trunks
+      .filter((trunk) => trunk?.sip && !mayShow(trunk.sip, named.caller_id ?? null))
+      .slice(0, 1)
+      .map((trunk) => ({
+        field: '/caller_id',
+        message: `is none of the caller ids that the trunk ${JSON.stringify(trunk!.name)} may show`,
+      })),
   ];
   if (errors.length > 0) throw new FieldsInvalid(errors);
 }

@@ -1,6 +1,9 @@
+import { causeOf } from '../../calls/cause.js';
 import { accountName, type SipAccount } from '../../calls/sip-account.js';
-import type { Db } from '../../db/pool.js';
+import { deleteTrunk } from '../../db/delete-trunk.js';
+import { type Db, transaction } from '../../db/pool.js';
 import { findCallerIdsBeside, insertSipAccount, updateSipAccount } from '../../db/sip-accounts.js';
+import { type CallCounts, findTrunkReport, type TrunkReport } from '../../db/trunk-report.js';
 import {
   ensurePbxTrunk,
   findTrunkById,
@@ -15,11 +18,11 @@ import { forbidden } from '../guard.js';
 import { FieldsInvalid, notFound } from '../problem.js';
 import { type Answer, route, type Services } from '../route.js';
 import { listOf, listSchema, pageOf, pageQuery } from '../schemas/common.js';
-import { newTrunk, type ShownTrunk, trunk, trunkChanges } from '../schemas/trunk.js';
+import { newTrunk, type ShownTrunk, trunk, trunkChanges, trunkDetail } from '../schemas/trunk.js';
 import { whyNotOfTheInternet } from '../sip-host.js';
 
 const refusal =
-  'only an admin may create or change a trunk without a SIP account of its own: it names an endpoint of the PBX, and ' +
+  'only an admin may create, change or delete a trunk without a SIP account of its own: it names an endpoint of the PBX, and ' +
   'naming one of somebody else would place calls at his cost';
 
 // The cheapest way, without any dialplan before the answer.
@@ -74,9 +77,14 @@ export const getTrunk = route({
   method: 'get',
   path: '/v1/trunks/{id}',
   access: 'tenant',
-  summary: 'Show a trunk, and whether its SIP account is registered',
-  answer: trunk,
-  handle: ({ db, tenant, id }) => show(db, tenant.id, id),
+  summary:
+    'Show a trunk: its registration, ports in use, answer-seizure ratio, last failures, and whether it rests',
+  answer: trunkDetail,
+  handle: ({ db, tenant, id }) =>
+    transaction(db, async (tx) => {
+      const shown = await show(tx, tenant.id, id);
+      return { ...shown, ...showReport(await findTrunkReport(tx, tenant.id, id)) };
+    }),
 });
 
 export const changeTrunk = route({
@@ -113,6 +121,25 @@ export const changeTrunk = route({
   },
 });
 
+export const deleteTrunkRoute = route({
+  method: 'delete',
+  path: '/v1/trunks/{id}',
+  access: 'tenant_or_admin',
+  summary:
+    'Delete a trunk that no campaign needs any more; without a SIP account only an admin may. Attempts keep its id',
+  status: 204,
+  answer: null,
+  problems: ['trunk_in_use', 'calls_under_way'],
+  async handle({ db, change, tenant, principal, id }) {
+    const found = await findTrunkById(db, tenant.id, id);
+    if (!found) throw notFound('trunk');
+    if (!found.sip && principal.role !== 'admin') throw forbidden(refusal);
+    await change(async (tx) => {
+      if (!(await deleteTrunk(tx, tenant.id, id))) throw notFound('trunk');
+    });
+  },
+});
+
 async function show(db: Db, tenantId: string, id: string): Promise<Answer<ShownTrunk>> {
   const found = await findTrunkById(db, tenantId, id);
   if (!found) throw notFound('trunk');
@@ -124,6 +151,19 @@ function showTrunk({ sip, ...row }: Trunk): Answer<ShownTrunk> {
   if (!sip) return { ...row, sip };
   const shown = { ...sip, caller_ids: [...sip.caller_ids], codecs: [...sip.codecs] };
   return { ...row, sip: { ...shown, password_set: true } };
+}
+
+function showReport({ last_hour, last_day, last_failures, ports_in_use }: TrunkReport) {
+  return {
+    ports_in_use,
+    last_hour: withRatio(last_hour),
+    last_day: withRatio(last_day),
+    last_failures: last_failures.map((failure) => ({ ...failure, cause: causeOf(failure) })),
+  };
+}
+
+function withRatio({ seizures, answered }: CallCounts) {
+  return { seizures, answered, answer_seizure_ratio: seizures === 0 ? null : answered / seizures };
 }
 
 /** What belongs to a trunk of the PBX's own says nothing about one with an account, and the other way round. */

@@ -67,7 +67,15 @@ const instant = z.iso
 
 const settings = {
   name,
-  trunk_id: uuid,
+  trunk_ids: z
+    .array(uuid)
+    .min(1)
+    .max(10)
+    .refine((ids) => new Set(ids).size === ids.length, 'must not name a trunk twice')
+    .meta({
+      description:
+        'In order: where a trunk has no free port, rests or cannot be dialled through, or a call fails on it as congestion or unreachable, the next is tried',
+    }),
   message_id: uuid,
   caller_id: e164.nullable().meta({ description: 'Shown to the callee; null is the trunk’s own' }),
   ports: ports.nullable().meta({ description: 'Calls at once; null is without a limit of its own' }),
@@ -79,11 +87,10 @@ const settings = {
     .meta({ description: 'Its share of the ports among the tenant’s campaigns' }),
   ring_seconds: z.int().min(5).max(120),
   retry,
-  max_attempts: z
-    .int()
-    .min(1)
-    .max(100)
-    .meta({ description: 'The most attempts at one contact, over all rules' }),
+  max_attempts: z.int().min(1).max(100).meta({
+    description:
+      'The most attempts at one contact, over all rules; one on each trunk in turn, until one gets through, counts once',
+  }),
   suppression_max_age_days: z.int().min(0).max(3650).nullable().meta({
     description:
       'It starts only when the tenant has suppression lists and none is more days old; null: it does not matter',
@@ -119,7 +126,7 @@ export const newCampaign = z
 export const campaignChanges = z
   .strictObject({
     name: settings.name.exactOptional(),
-    trunk_id: settings.trunk_id.exactOptional(),
+    trunk_ids: settings.trunk_ids.exactOptional(),
     message_id: settings.message_id.exactOptional(),
     caller_id: settings.caller_id.exactOptional(),
     ports: settings.ports.exactOptional(),
@@ -147,7 +154,9 @@ export const campaign = z
     id: uuid,
     name: z.string(),
     status: z.enum(CAMPAIGN_STATUSES),
-    trunk_id: uuid,
+    trunk_ids: z.array(uuid).meta({
+      description: 'In order; without those that were deleted since it ended',
+    }),
     message_id: uuid,
     caller_id: z.string().nullable(),
     ports: z.int().nullable(),
