@@ -1,7 +1,6 @@
 import { lockCampaign } from './campaigns.js';
 import { completeCampaigns } from './finish.js';
 import { type Db, type TenantDatabase, type Tx, transaction } from './pool.js';
-import { waitForTurn } from './turn.js';
 
 /** A number and how people write it. */
 export interface Traces {
@@ -37,28 +36,35 @@ const holds = (text: string) =>
   `(translate(${text}, '${SEPARATORS}', '') LIKE '%' || $2 || '%' AND ${text} ~ $3)`;
 
 /**
- * Erases every trace of a number in a tenant's data. `keep` runs in the first transaction, in which whoever has that number
- * loses it: it keeps what forbids to call it again, so that no claim comes between. When it is cut off, what is left is
- * erased by asking again. Rows of contacts and attempts stay without number and fields, so that a campaign's figures are
- * what they were; a call under way ends as it would have.
+ * Erases what else names a number in a tenant's data: to be done before `eraseRows`, so that a request which is cut off has not
+ * been answered, and asking again erases the rest. Returns how many rows that were.
  */
-export async function eraseNumber<T>(
-  db: TenantDatabase,
-  tenantId: string,
-  traces: Traces,
-  keep: (tx: Tx) => Promise<T>,
-): Promise<Erased & { kept: T }> {
-  const { kept, ...rows } = await transaction(db, async (tx) => {
-    await waitForTurn(tx);
-    return { kept: await keep(tx), ...(await eraseRows(tx, tenantId, traces.number)) };
-  });
+export async function eraseMentions(db: TenantDatabase, tenantId: string, traces: Traces): Promise<number> {
   let mentions = await eraseInContacts(db, tenantId, traces);
   mentions += await eraseInImports(db, tenantId, traces);
   mentions += await eraseInAudit(db, tenantId, traces);
-  return { kept, ...rows, mentions };
+  return mentions;
 }
 
-async function eraseRows(tx: Tx, tenantId: string, number: string): Promise<Omit<Erased, 'mentions'>> {
+/** The tenants that have the number in a contact, or on a suppression list. */
+export async function findTenantsWith(tx: Tx, number: string): Promise<string[]> {
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT id FROM tenants t
+      WHERE EXISTS (SELECT FROM suppressed_numbers s WHERE s.number = $1 AND s.tenant_id = t.id)
+        OR EXISTS (SELECT FROM campaigns p JOIN contacts c ON c.campaign_id = p.id AND c.number = $1 AND c.tenant_id = p.tenant_id
+          WHERE p.tenant_id = t.id)
+      ORDER BY id`,
+    [number],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Takes the number from whoever has it in a tenant's data. Rows of contacts and attempts stay without number and fields, so
+ * that a campaign's figures are what they were; a call under way ends as it would have. The transaction must have its turn
+ * (src/db/turn.ts) and keep what forbids to call the number again, so that no claim comes between.
+ */
+export async function eraseRows(tx: Tx, tenantId: string, number: string): Promise<Omit<Erased, 'mentions'>> {
   const { rows } = await tx.query<{ id: string }>(
     `SELECT p.id FROM campaigns p WHERE p.tenant_id = $1
         AND EXISTS (SELECT FROM contacts c WHERE c.campaign_id = p.id AND c.number = $2 AND c.tenant_id = p.tenant_id)
@@ -90,7 +96,11 @@ async function eraseRows(tx: Tx, tenantId: string, number: string): Promise<Omit
 }
 
 /** Fields of other contacts that hold the number go, and it goes from what is said of their consent. */
-async function eraseInContacts(db: TenantDatabase, tenantId: string, { national, pattern }: Traces) {
+async function eraseInContacts(
+  db: TenantDatabase,
+  tenantId: string,
+  { number, national, pattern }: Traces,
+): Promise<number> {
   const { rows: campaigns } = await db.query<{ id: string }>(
     'SELECT id FROM campaigns WHERE tenant_id = $1',
     [tenantId],
@@ -99,9 +109,9 @@ async function eraseInContacts(db: TenantDatabase, tenantId: string, { national,
   for (const { id } of campaigns) {
     // Looked for before the campaign is locked: its calls must not wait for a million contacts to be read.
     const { rows } = await db.query<{ id: string }>(
-      `SELECT id FROM contacts WHERE tenant_id = $1 AND campaign_id = $4
+      `SELECT id FROM contacts WHERE tenant_id = $1 AND campaign_id = $4 AND number <> $5
           AND (${holds('fields::text')} OR ${holds("concat_ws(' ', consent_basis, consent_source)")})`,
-      [tenantId, national, pattern, id],
+      [tenantId, national, pattern, id, number],
     );
     if (rows.length === 0) continue;
     await transaction(db, async (tx) => {

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Route } from '../../src/api/route.js';
 import { routes } from '../../src/api/routes.js';
 import { adminToken, type Reply } from './client.js';
-import { addContacts, createCampaign, createEquipped, everything, numbers } from './fixtures.js';
+import { addContacts, createCampaign, createEquipped, everything, numbers, unknownId } from './fixtures.js';
 import { validRequest } from './requests.js';
 import { useApi } from './use.js';
 
@@ -45,6 +45,12 @@ async function prepare(route: Route): Promise<() => Promise<Reply>> {
     await api.db.pool.query(
       `INSERT INTO installation_suppressions (number) VALUES ('+493019999999') ON CONFLICT DO NOTHING`,
     );
+  }
+  if (route.path === '/v1/installation-erasures/{id}') {
+    await api.db.pool.query('INSERT INTO installation_erasures VALUES ($1, $2)', [
+      unknownId,
+      Buffer.alloc(32),
+    ]);
   }
   const { path, sent } = validRequest(route, { campaign, owner });
   const named = route.access === 'tenant_or_admin' ? `?tenant_id=${owner.id}` : '';

@@ -1,5 +1,12 @@
 import { parseNumber, partsOf } from '../../calls/number.js';
-import { type Erased, eraseFromInstallation, eraseNumber, type Traces, tracesOf } from '../../db/erase.js';
+import {
+  eraseFromInstallation,
+  eraseMentions,
+  eraseRows,
+  findTenantsWith,
+  type Traces,
+  tracesOf,
+} from '../../db/erase.js';
 import {
   deleteErasure,
   deleteInstallationErasure,
@@ -8,7 +15,7 @@ import {
   listErasures,
   listInstallationErasures,
 } from '../../db/erasures.js';
-import { asTenant, transaction } from '../../db/pool.js';
+import { asTenant } from '../../db/pool.js';
 import { listTenants } from '../../db/tenants.js';
 import { waitForTurn } from '../../db/turn.js';
 import { newId } from '../../ids.js';
@@ -26,17 +33,19 @@ export const erasePerson = route({
   body: newErasure,
   status: 201,
   answer: createdErasure,
-  async handle({ db, tenant, body, hashNumber }) {
+  async handle({ db, change, tenant, body, hashNumber }) {
     const number = parseNumber(body.number, tenant.default_region);
     if (!number) {
       const message =
         'is not a phone number that can be dialled; give it as +14155550123, or set the tenant’s default_region';
       throw new FieldsInvalid([{ field: '/number', message }]);
     }
-    const { kept, ...rows } = await eraseNumber(db, tenant.id, traces(number), (tx) =>
-      insertErasure(tx, tenant.id, newId(), hashNumber(number)),
-    );
-    return { ...kept, ...rows };
+    const mentions = await eraseMentions(db, tenant.id, traces(number));
+    return change(async (tx) => {
+      await waitForTurn(tx);
+      const kept = await insertErasure(tx, tenant.id, newId(), hashNumber(number));
+      return { ...kept, ...(await eraseRows(tx, tenant.id, number)), mentions };
+    });
   },
 });
 
@@ -59,9 +68,10 @@ export const deleteErasureRoute = route({
   summary: 'Forget an erasure, because the person wants to be called again: brings nothing back',
   status: 204,
   answer: null,
-  async handle({ db, tenant, id }) {
-    if (!(await deleteErasure(db, tenant.id, id))) throw notFound('erasure');
-  },
+  handle: ({ change, tenant, id }) =>
+    change(async (tx) => {
+      if (!(await deleteErasure(tx, tenant.id, id))) throw notFound('erasure');
+    }),
 });
 
 export const erasePersonEverywhere = route({
@@ -73,24 +83,26 @@ export const erasePersonEverywhere = route({
   body: newInstallationErasure,
   status: 201,
   answer: createdErasure,
-  async handle({ pool, body, hashNumber }) {
+  async handle({ pool, change, body, hashNumber }) {
     const found = traces(body.number);
-    const { kept, rows } = await transaction(pool, async (tx) => {
-      await waitForTurn(tx);
-      const kept = await insertInstallationErasure(tx, newId(), hashNumber(body.number));
-      return { kept, rows: await eraseFromInstallation(tx, found) };
-    });
-    const sum: Erased = { contacts: 0, attempts: 0, suppressions: 0, mentions: 0 };
-    const add = (rows: Partial<Erased>) => {
-      for (const key of Object.keys(sum) as (keyof Erased)[]) sum[key] += rows[key] ?? 0;
-    };
-    add(rows);
+    let mentions = 0;
     for (let after: string | null = null; ; ) {
       const tenants = await listTenants(pool, { after, limit: 100 });
-      for (const { id } of tenants) add(await eraseNumber(asTenant(pool, id), id, found, async () => null));
+      for (const { id } of tenants) mentions += await eraseMentions(asTenant(pool, id), id, found);
       after = tenants.at(-1)?.id ?? null;
-      if (tenants.length < 100) return { ...kept, ...sum };
+      if (tenants.length < 100) break;
     }
+    return change(async (tx) => {
+      await waitForTurn(tx);
+      const kept = await insertInstallationErasure(tx, newId(), hashNumber(body.number));
+      const own = await eraseFromInstallation(tx, found);
+      const rows = { contacts: 0, attempts: 0, suppressions: own.suppressions };
+      for (const tenantId of await findTenantsWith(tx, body.number)) {
+        const erased = await eraseRows(tx, tenantId, body.number);
+        for (const key of Object.keys(rows) as (keyof typeof rows)[]) rows[key] += erased[key];
+      }
+      return { ...kept, ...rows, mentions: mentions + own.mentions };
+    });
   },
 });
 
@@ -113,9 +125,10 @@ export const deleteInstallationErasureRoute = route({
   summary: 'Forget an erasure that holds for every tenant: brings nothing back',
   status: 204,
   answer: null,
-  async handle({ pool, id }) {
-    if (!(await deleteInstallationErasure(pool, id))) throw notFound('erasure');
-  },
+  handle: ({ change, id }) =>
+    change(async (tx) => {
+      if (!(await deleteInstallationErasure(tx, id))) throw notFound('erasure');
+    }),
 });
 
 function traces(number: string): Traces {
