@@ -107,6 +107,8 @@ async function deletePace(pool: Pool, id: string): Promise<void> {
 /** Tables whose primary key does not begin with the tenant: how its rows are found all the same. */
 const FOUND_BY: Readonly<Record<string, string>> = {
   suppressed_numbers: 'list_id IN (SELECT id FROM suppression_lists WHERE tenant_id = $1)',
+  campaign_trunks: 'campaign_id IN (SELECT id FROM campaigns WHERE tenant_id = $1)',
+  trunk_slices: 'trunk_id IN (SELECT id FROM trunks WHERE tenant_id = $1)',
   campaign_zones: 'campaign_id IN (SELECT id FROM campaigns WHERE tenant_id = $1)',
 };
 

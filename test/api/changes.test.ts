@@ -52,6 +52,11 @@ async function prepare(route: Route): Promise<() => Promise<Reply>> {
       Buffer.alloc(32),
     ]);
   }
+  if (route.path === '/v1/trunks/{id}' && route.method === 'delete') {
+    await api.db.pool.query(`UPDATE campaigns SET status = 'completed', ended_at = now() WHERE id = $1`, [
+      campaign,
+    ]);
+  }
   const { path, sent } = validRequest(route, { campaign, owner });
   const named = route.access === 'tenant_or_admin' ? `?tenant_id=${owner.id}` : '';
   const token = route.access === 'tenant' ? owner.token : adminToken;

@@ -88,6 +88,7 @@ async function fillTables(): Promise<string[]> {
     job,
     campaign,
   ]);
+  await pool.query(`INSERT INTO trunk_slices VALUES ($1, $2, now(), 1, 1, 1, 0)`, [tenantId, trunkId]);
   await pool.query(`INSERT INTO erasures VALUES ($1, $2, $3)`, [tenantId, newId(), Buffer.alloc(32)]);
   await pool.query(`INSERT INTO import_rejections VALUES ($1, $2, 1, 'bad', 'row')`, [tenantId, job]);
   await pool.query(`INSERT INTO audit_log (id, tenant_id, role, action) VALUES ($1, $2, 'tenant', 'x')`, [
