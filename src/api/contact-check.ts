@@ -69,7 +69,8 @@ export function checkRow(
   const read = readNumber(contact.number, region);
   if (read) {
     const zones = contact.time_zone === null ? [...read.zones].sort() : [contact.time_zone];
-    return { ...contact, number: read.number, zones: zones.join(' ') };
+    // { ...contact, zones } would cost a hidden class for each row.
+    return Object.assign(contact, { number: read.number, zones: zones.join(' ') });
   }
   errors.push({ field: `${pointer}/number`, message: where + whyNot(contact.number, region) });
   return undefined;

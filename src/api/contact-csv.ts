@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { CsvError, parse } from 'csv-parse';
+import { CsvError, type Options, Parser } from 'csv-parse';
 import { ERASED } from '../calls/number.js';
 import { CampanileError, messageOf } from '../errors.js';
 import { type ContactRow, Unreadable } from './contact-rows.js';
@@ -10,6 +10,8 @@ import { type FieldError, FieldsInvalid } from './problem.js';
 const MAX_ROW = 128 * 1024;
 /** The header must end within this. */
 const MAX_HEADER = 64 * 1024;
+/** Parsed at once: the rows of more would lie about for longer than the garbage collector takes for short. */
+const SLICE = 8 * 1024;
 
 /** The columns beside `number` that are no fields. An empty cell of one says nothing. */
 const OWN = ['time_zone', 'priority', 'consent_basis', 'consent_source', 'consent_at'] as const;
@@ -28,38 +30,70 @@ export interface CsvRow extends ContactRow {
 export async function* readCsv(text: AsyncIterable<string> | Iterable<string>): AsyncGenerator<CsvRow> {
   const pieces = (Symbol.asyncIterator in text ? text : Readable.from(text))[Symbol.asyncIterator]();
   const start = await readHeaderLine(pieces);
-  const parser = parse({
+  const parser = new RowParser({
     delimiter: delimiterOf(start),
-    info: true,
     max_record_size: MAX_ROW,
     relax_column_count: true,
     skip_empty_lines: true,
     trim: true,
   });
-  const source = Readable.from(resume(start, pieces));
-  // `pipe` passes no errors on, and a source that broke off would leave the parser waiting for ever.
-  source.on('error', (error) => parser.destroy(error));
   let header: Header | undefined;
   let index = 0;
-  try {
-    for await (const item of source.pipe(parser)) {
-      const { record: values, info } = item as { record: string[]; info: { lines: number } };
+  function* contacts(): Generator<CsvRow> {
+    for (const { line, values } of parser.takeRows()) {
       if (header) {
         // Of an erased person an export has a row and no number.
         if (header.isExport && values[header.number]?.startsWith(ERASED)) continue;
-        const value = contactOf(header, values);
-        yield { pointer: `/contacts/${index++}`, line: info.lines, value, values };
+        yield { pointer: `/contacts/${index++}`, line, value: contactOf(header, values), values };
       } else header = checkHeader(values);
     }
+  }
+  try {
+    for await (const slice of slices(start, pieces)) {
+      await parser.feed(slice);
+      yield* contacts();
+    }
+    await parser.feed(null);
+    yield* contacts();
   } catch (cause) {
     if (!(cause instanceof CsvError)) throw cause;
     throw new CampanileError('csv_invalid', `the body is not valid CSV: ${describe(cause)}`, {
       cause,
     });
   } finally {
-    source.destroy();
+    parser.destroy();
     // Not waited for: it may be waiting for the next piece itself. Unless told, the body's reader would hold on to it.
     void pieces.return?.();
+  }
+}
+
+/** Keeps rows with the line that each ends on. The library's `info` makes an object of twenty values for each row. */
+class RowParser extends Parser {
+  #rows: { line: number; values: string[] }[] = [];
+
+  constructor(options: Options) {
+    super(options);
+    this.on('error', () => {}); // `feed` throws it
+  }
+
+  /** What the library calls with each row, while it reads. */
+  override push(values: string[] | null): boolean {
+    if (values === null) return super.push(null);
+    this.#rows.push({ line: this.info.lines, values });
+    return true;
+  }
+
+  /** Reads some bytes, or what there is at the end. */
+  feed(bytes: Uint8Array | null): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (error?: Error | null) => (error ? reject(error) : resolve());
+      if (bytes) this.write(bytes, done);
+      else this.end(done);
+    });
+  }
+
+  takeRows(): { line: number; values: string[] }[] {
+    return this.#rows.splice(0);
   }
 }
 
@@ -78,9 +112,15 @@ async function readHeaderLine(pieces: AsyncIterator<string>): Promise<string> {
   return start;
 }
 
-async function* resume(start: string, pieces: AsyncIterator<string>): AsyncGenerator<string> {
-  yield start;
-  for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield next.value;
+/** In bytes: between two pieces of text a character that takes two of JavaScript's would be lost. */
+async function* slices(start: string, pieces: AsyncIterator<string>): AsyncGenerator<Uint8Array> {
+  yield* slicesOf(start);
+  for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield* slicesOf(next.value);
+}
+
+function* slicesOf(text: string): Generator<Uint8Array> {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; at += SLICE) yield bytes.subarray(at, at + SLICE);
 }
 
 /** Spreadsheets write semicolons where the comma is the decimal point, and tabs when asked to. */

@@ -13,14 +13,12 @@ export interface ContactRow {
   value: unknown;
 }
 
-const CSV_SLICE = 64 * 1024;
-
 /**
  * The contacts of an upload, JSON or CSV, one after the other. Throws a CampanileError where the whole cannot be
  * read: 400 when it is no JSON or CSV, 422 when it has no contacts in it.
  */
 export function readContacts({ type, bytes }: { type: string; bytes: Buffer }): AsyncIterable<ContactRow> {
-  return type === 'text/csv' ? readCsv(slices(decodeUtf8(bytes))) : readJson(parseJson(bytes));
+  return type === 'text/csv' ? readCsv([decodeUtf8(bytes)]) : readJson(parseJson(bytes));
 }
 
 const documents = z.union(
@@ -34,10 +32,6 @@ async function* readJson(json: unknown): AsyncGenerator<ContactRow> {
   if (!document) throw new FieldsInvalid(errors);
   const [prefix, rows] = Array.isArray(document) ? ['', document] : ['/contacts', document.contacts];
   for (const [index, value] of rows.entries()) yield { pointer: `${prefix}/${index}`, line: null, value };
-}
-
-function* slices(text: string): Generator<string> {
-  for (let at = 0; at < text.length; at += CSV_SLICE) yield text.slice(at, at + CSV_SLICE);
 }
 
 /** What stands in place of a row that is none: of another length than the header, or no JSON. */

@@ -41,12 +41,12 @@ function quoted(text: string | null): string {
 }
 
 /** Adds contacts, rendered one by one, to the staging table. */
-export async function stageContacts(session: Session, text: string): Promise<void> {
+export async function stageContacts(session: Session, lines: Uint8Array): Promise<void> {
   const copy = session.submit(
     copyFrom(`COPY staged_contacts (id, number, time_zone, zones, fields, priority, consent_basis, consent_source,
       consent_at) FROM STDIN`),
   );
-  copy.end(text);
+  copy.end(lines);
   await finished(copy);
 }
 

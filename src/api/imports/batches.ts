@@ -4,6 +4,7 @@ import { renderStaged } from '../../db/staging.js';
 import { newId } from '../../ids.js';
 import { checkRow } from '../contact-check.js';
 import type { FieldError } from '../problem.js';
+import { createLines, type Lines } from './lines.js';
 import type { ImportRow } from './rows.js';
 
 /** Some rows of an upload, checked. */
@@ -11,7 +12,7 @@ export interface Batch {
   rows: number;
   rejected: number;
   /** The good ones, as they are staged. */
-  staged: string;
+  staged: Lines;
   /** The others, as many as are kept. */
   rejections: Rejection[];
 }
@@ -19,47 +20,53 @@ export interface Batch {
 /** So many take about 2 ms; calls in this process wait no longer for their turn. */
 const ROWS_PER_TURN = 200;
 const MAX_ROWS = 500;
-const MAX_CHARACTERS = 64 * 1024;
+const MAX_BYTES = 64 * 1024;
+/** A batch ends behind the row that makes it large enough. */
+const EXPECTED_BYTES = MAX_BYTES + 8 * 1024;
 /** Rejected rows that are kept of one import; all are counted. */
 export const MAX_KEPT = 100_000;
 const MAX_ROW_SHOWN = 500;
 
-/** Checks rows and gathers them into batches; numbers without a country code are read in `region`. */
+/**
+ * Checks rows and gathers them into batches; numbers without a country code are read in `region`. What is staged of a batch
+ * is good until the next but one is asked for.
+ */
 export async function* checkRows(
   rows: AsyncIterable<ImportRow>,
   region: string | null,
 ): AsyncGenerator<Batch> {
   let kept = 0;
-  let characters = 0;
-  let batch = emptyBatch();
+  let rejectedCharacters = 0;
+  let [lines, others] = [createLines(EXPECTED_BYTES), createLines(EXPECTED_BYTES)];
+  let batch = emptyBatch(lines);
   for await (const row of rows) {
     batch.rows += 1;
     if (batch.rows % ROWS_PER_TURN === 0) await setImmediate();
     const errors: FieldError[] = [];
     const contact = checkRow({ pointer: '', line: null, value: row.value }, region, errors);
     if (contact) {
-      const line = renderStaged({ id: newId(), ...contact });
-      batch.staged += line;
-      characters += line.length;
+      batch.staged.add(renderStaged({ id: newId(), ...contact }));
     } else {
       batch.rejected += 1;
       if (kept < MAX_KEPT) {
         const rejection = rejectionOf(row, errors);
         batch.rejections.push(rejection);
-        characters += rejection.row.length + rejection.reason.length;
+        rejectedCharacters += rejection.row.length + rejection.reason.length;
         kept += 1;
       }
     }
-    if (batch.rows < MAX_ROWS && characters < MAX_CHARACTERS) continue;
+    if (batch.rows < MAX_ROWS && batch.staged.size + rejectedCharacters < MAX_BYTES) continue;
     yield batch;
-    batch = emptyBatch();
-    characters = 0;
+    [lines, others] = [others, lines];
+    lines.clear();
+    batch = emptyBatch(lines);
+    rejectedCharacters = 0;
   }
   if (batch.rows > 0) yield batch;
 }
 
-function emptyBatch(): Batch {
-  return { rows: 0, rejected: 0, staged: '', rejections: [] };
+function emptyBatch(staged: Lines): Batch {
+  return { rows: 0, rejected: 0, staged, rejections: [] };
 }
 
 function rejectionOf(row: ImportRow, errors: readonly FieldError[]): Rejection {

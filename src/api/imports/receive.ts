@@ -22,7 +22,7 @@ export async function receiveImport(
   let underWay = Promise.resolve();
 
   async function keep(batch: Batch): Promise<void> {
-    if (batch.staged !== '') await stageContacts(session, batch.staged);
+    if (batch.staged.size > 0) await stageContacts(session, batch.staged.bytes());
     if (batch.rejections.length > 0) await insertRejections(session, tenantId, job.id, batch.rejections);
     counts.rows += batch.rows;
     counts.rejected += batch.rejected;
