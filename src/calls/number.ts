@@ -1,5 +1,5 @@
 import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/max';
-import { countryOfPlainE164 } from './number-plan.js';
+import { readPlainNumber } from './number-plan.js';
 import { zonesOf } from './zone.js';
 
 /** E.164: a plus and 7 to 15 digits (ITU-T E.164 section 6). */
@@ -29,8 +29,8 @@ export function readNumber(
   region?: string | null,
 ): { number: string; zones: readonly string[] } | null {
   if (text.length > 64) return null;
-  const plain = countryOfPlainE164(text);
-  if (plain) return { number: text, zones: zonesOf(plain.country, plain.national) };
+  const plain = readPlainNumber(text, region);
+  if (plain) return { number: plain.number, zones: zonesOf(plain.country, plain.national) };
   const parsed = parsePhoneNumberFromString(text, {
     ...(region ? { defaultCountry: region as CountryCode } : {}),
     extract: false,
