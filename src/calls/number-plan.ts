@@ -94,7 +94,7 @@ function readInternational(number: string): PlainNumber | null {
 function readNational(digits: string, region: Region | null): PlainNumber | null {
   if (!region || region.abroad?.test(digits)) return null;
   const [prefix = '', ...groups] = region.prefix?.exec(digits) ?? [];
-  if (groups.some((group) => group !== undefined)) return null; // puts other digits in place of it, or knows the carrier
+  if (groups.some((group) => group !== undefined)) return null; // it may put other digits in their place
   const national = digits.slice(prefix.length);
   if (!region.whole.test(national)) return null;
   const number = `+${region.callingCode}${national}`;

@@ -151,6 +151,8 @@ describe('a number without a country code', () => {
     ['0049 151 23456789', 'DE', 'begins with what calls abroad'],
     ['0 11 15 2345 6789', 'AR', 'has its digits moved'],
     ['5552671', 'US', 'lacks its area code'],
+    ['01991234562', 'IL', 'begins with what calls abroad, and would be valid behind the trunk prefix'],
+    ['3584951/36', 'AX', 'may begin with its country code'],
     ['0151 23456789', 'XX', 'is of no region'],
     ['0151 23456789', null, 'is of no region'],
     ['0151 23456789 ext. 5', 'DE', 'has an extension'],

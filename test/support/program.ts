@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Config } from '../../src/config.js';
 import { until } from '../../src/lab/condition.js';
+import type { Role } from '../../src/main.js';
 import { packageRoot } from '../../src/root.js';
 
 const run = promisify(execFile);
@@ -18,10 +19,10 @@ export interface Program {
   kill(): Promise<void>;
 }
 
-/** Starts the compiled program with `config`; resolves when it places calls. It is killed when this process ends. */
-export async function startProgram(config: Config): Promise<Program> {
+/** Starts the compiled program with `config`; resolves when all of it runs. It is killed when this process ends. */
+export async function startProgram(config: Config, role: Role = 'all'): Promise<Program> {
   await compile();
-  const child = spawn(process.execPath, ['dist/src/cli/campanile.js', 'serve'], {
+  const child = spawn(process.execPath, ['dist/src/cli/campanile.js', 'serve', '--role', role], {
     cwd: packageRoot,
     env: { ...environmentOf(config), PATH: process.env.PATH },
     stdio: ['ignore', 'ignore', 'pipe'],
