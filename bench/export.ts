@@ -1,31 +1,27 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { issueToken } from '../src/api/token.js';
-import { loadConfig, loadSecret } from '../src/config.js';
-import { freePort } from '../src/lab/ports.js';
 import { insertBenchCampaign } from './campaign.js';
-import { type Ground, median, startChild } from './line.js';
+import { type Ground, median } from './line.js';
+import { startApiServer } from './server.js';
+import { createVerdict } from './verdict.js';
 
-const ATTEMPTS = 300_000;
-const WARM_UP = 60_000;
-const SAMPLE_MS = 20;
-const MOST_GROWTH_MIB = 50;
+const MANY = 1_000_000;
+const FEW = 250_000;
 const LEAST_RATIO = 0.1;
-const FORMATS = ['csv', 'ndjson'] as const;
+const RSS_LIMIT_MIB = 200;
+/** How much more memory four times as many rows may take. */
+const GROWTH_LIMIT_MIB = 32;
+const KINDS = ['attempts csv', 'attempts ndjson', 'contacts csv', 'contacts ndjson'] as const;
 
-interface Exported {
-  rowsPerSecond: number;
-  /** The most memory of the server while it sent, beyond what it had before. */
-  growthMib: number;
-  peakMib: number;
+interface Source {
+  rows: number;
+  tenant: string;
+  campaign: string;
 }
 
 /** A campaign with one ended attempt at each of its contacts. */
-async function insertAttempts(ground: Ground, count: number): Promise<{ tenant: string; campaign: string }> {
+async function insertAttempts(ground: Ground, rows: number): Promise<Source> {
   const campaign = await insertBenchCampaign(ground.pool, {
     ports: 0,
-    contacts: count,
+    contacts: rows,
     code: '201',
     seconds: 1,
   });
@@ -40,109 +36,77 @@ async function insertAttempts(ground: Ground, count: number): Promise<{ tenant: 
     [campaign],
   );
   await ground.pool.query('VACUUM ANALYZE attempts');
-  const { rows } = await ground.pool.query('SELECT tenant_id FROM campaigns WHERE id = $1', [campaign]);
-  return { tenant: rows[0].tenant_id, campaign };
+  const found = await ground.pool.query('SELECT tenant_id FROM campaigns WHERE id = $1', [campaign]);
+  return { rows, tenant: found.rows[0].tenant_id, campaign };
 }
 
 /** Rows per second of the same rows as Postgres itself writes them. */
-async function copy(ground: Ground, campaign: string): Promise<number> {
+async function copy(ground: Ground, kind: string, { campaign, rows }: Source): Promise<number> {
+  const [table] = kind.split(' ');
   const from = performance.now();
   await ground.pool.query(
-    `COPY (SELECT * FROM attempts WHERE campaign_id = '${campaign}' ORDER BY id) TO '/dev/null' WITH (FORMAT csv, HEADER)`,
+    `COPY (SELECT * FROM ${table} WHERE campaign_id = '${campaign}' ORDER BY id) TO '/dev/null' WITH (FORMAT csv, HEADER)`,
   );
-  return (ATTEMPTS * 1000) / (performance.now() - from);
+  return (rows * 1000) / (performance.now() - from);
 }
 
-/** Reads an export as fast as it comes, and looks at the server's memory meanwhile. */
-async function read(url: string, token: string, pid: number, rows: number): Promise<Exported> {
-  const before = await memoryMib(pid);
-  let peakMib = before;
-  let ended = false;
-  const watching = (async () => {
-    for (; !ended; await sleep(SAMPLE_MS)) peakMib = Math.max(peakMib, await memoryMib(pid));
-  })();
-  const from = performance.now();
-  const response = await fetch(url, { headers: { Authorization: `Bearer ${token}` } });
-  let lines = 0;
-  for await (const chunk of response.body! as AsyncIterable<Uint8Array>) {
-    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines += 1;
-  }
-  const seconds = (performance.now() - from) / 1000;
-  ended = true;
-  await watching;
-  const expected = rows + (url.endsWith('csv') ? 1 : 0);
-  if (lines !== expected) throw new Error(`the export has ${lines} lines and not ${expected}`);
-  return { rowsPerSecond: rows / seconds, growthMib: peakMib - before, peakMib };
+interface Exported {
+  perSecond: number;
+  peakMib: number;
 }
 
-/** What a process has in memory (VmRSS of Linux). */
-async function memoryMib(pid: number): Promise<number> {
-  const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kib) / 1024;
-}
-
-/** An export of many attempts: rows per second against a bare COPY TO, and how the server's memory grows. */
-export async function benchExport(ground: Ground, times: number): Promise<boolean> {
-  const few = await insertAttempts(ground, WARM_UP);
-  const many = await insertAttempts(ground, ATTEMPTS);
-  const port = await freePort('tcp');
-  const data = join(ground.dir, 'data');
-  const secret = await loadSecret(loadConfig({ CAMPANILE_DATA: data }));
-  const server = await startChild('src/cli/campanile.js', ['serve', '--role', 'api'], {
-    DATABASE_URL: ground.url,
-    CAMPANILE_DATA: data,
-    CAMPANILE_LISTEN: `127.0.0.1:${port}`,
-    CAMPANILE_LOG_LEVEL: 'error',
-  });
-  const api = `http://127.0.0.1:${port}`;
-  const exportOf = (of: { tenant: string; campaign: string }, format: string, rows: number) =>
-    read(
-      `${api}/v1/campaigns/${of.campaign}/attempts/export?format=${format}`,
-      issueToken(secret, { tenantId: of.tenant }, 3600),
-      server.pid,
-      rows,
-    );
-  const rounds: ({ copy: number } & Record<(typeof FORMATS)[number], Exported>)[] = [];
+/** Reads an export of a fresh server as fast as it comes. */
+async function measureExport(ground: Ground, kind: string, source: Source): Promise<Exported> {
+  const [table, format] = kind.split(' ');
+  const server = await startApiServer(ground);
   try {
-    while (
-      !(await fetch(`${api}/healthz`).then(
-        (r) => r.ok,
-        () => false,
-      ))
-    )
-      await sleep(50);
-    for (const format of FORMATS) await exportOf(few, format, WARM_UP);
-    for (let i = 0; i < times; i++) {
-      rounds.push({
-        copy: await copy(ground, many.campaign),
-        csv: await exportOf(many, 'csv', ATTEMPTS),
-        ndjson: await exportOf(many, 'ndjson', ATTEMPTS),
-      });
+    const from = performance.now();
+    const response = await fetch(
+      `${server.url}/v1/campaigns/${source.campaign}/${table}/export?format=${format}`,
+      { headers: { Authorization: server.authorization(source.tenant) } },
+    );
+    let lines = 0;
+    for await (const chunk of response.body! as AsyncIterable<Uint8Array>) {
+      for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines += 1;
     }
+    const seconds = (performance.now() - from) / 1000;
+    const expected = source.rows + (format === 'csv' ? 1 : 0);
+    if (lines !== expected) throw new Error(`the export has ${lines} lines and not ${expected}`);
+    return { perSecond: source.rows / seconds, peakMib: await server.peakMib() };
   } finally {
     await server.stop();
   }
-  console.log(
-    `\nExport of ${ATTEMPTS} attempts, ${times} rounds in turn with COPY TO of the same rows as CSV`,
-  );
-  for (const round of rounds) {
-    console.log(
-      `  COPY TO ${round.copy.toFixed(0)} rows/s${FORMATS.map(
-        (format) =>
-          `   ${format} ${round[format].rowsPerSecond.toFixed(0)} rows/s, ratio ${(round[format].rowsPerSecond / round.copy).toFixed(3)},` +
-          ` RSS +${round[format].growthMib.toFixed(1)} MiB to ${round[format].peakMib.toFixed(1)}`,
-      ).join('')}`,
+}
+
+/** Exports of a million rows and of a quarter of them: rows per second against a bare COPY TO, and the server's memory. */
+export async function benchExport(ground: Ground, times: number): Promise<boolean> {
+  const sources = [await insertAttempts(ground, FEW), await insertAttempts(ground, MANY)];
+  const measured = new Map<string, { ratio: number; peakMib: number }[]>();
+  console.log(`\nExport over HTTP, ${times} rounds in turn with COPY TO of the same rows as CSV`);
+  for (let i = 0; i < times; i++) {
+    for (const kind of KINDS) {
+      for (const source of sources) {
+        const bare = await copy(ground, kind, source);
+        const { perSecond, peakMib } = await measureExport(ground, kind, source);
+        const key = `${source.rows} ${kind}`;
+        measured.set(key, [...(measured.get(key) ?? []), { ratio: perSecond / bare, peakMib }]);
+        console.log(
+          `  ${key}: COPY TO ${bare.toFixed(0)} rows/s   export ${perSecond.toFixed(0)} rows/s` +
+            `   ratio ${(perSecond / bare).toFixed(3)}, peak ${peakMib.toFixed(0)} MiB`,
+        );
+      }
+    }
+  }
+  const verdict = createVerdict();
+  for (const kind of KINDS) {
+    const [few, many] = [FEW, MANY].map((rows) => measured.get(`${rows} ${kind}`)!);
+    const ratio = median(many!.map((round) => round.ratio));
+    verdict.say(`median ratio of ${kind} ${ratio.toFixed(3)}, limit ${LEAST_RATIO}`, ratio >= LEAST_RATIO);
+    const [small, large] = [few!, many!].map((rounds) => median(rounds.map((round) => round.peakMib)));
+    verdict.say(
+      `memory of ${kind}: ${FEW} rows ${small!.toFixed(0)} MiB, ${MANY} ${large!.toFixed(0)} MiB, limits ${RSS_LIMIT_MIB} MiB and ${GROWTH_LIMIT_MIB} MiB more`,
+      large! <= RSS_LIMIT_MIB && large! - small! <= GROWTH_LIMIT_MIB,
     );
   }
-  const growth = Math.max(...rounds.flatMap((round) => FORMATS.map((format) => round[format].growthMib)));
-  const ratios = FORMATS.map((format) => median(rounds.map((r) => r[format].rowsPerSecond / r.copy)));
-  const flat = growth < MOST_GROWTH_MIB;
-  const fast = Math.min(...ratios) >= LEAST_RATIO;
-  console.log(
-    `  most RSS growth ${growth.toFixed(1)} MiB, limit ${MOST_GROWTH_MIB}: ${flat ? 'kept' : 'NOT KEPT'}`,
-  );
-  console.log(
-    `  median ratios ${ratios.map((r) => r.toFixed(3)).join(', ')}, limit ${LEAST_RATIO}: ${fast ? 'kept' : 'NOT KEPT'}`,
-  );
-  return flat && fast;
+  return verdict.isKept;
 }
