@@ -20,6 +20,7 @@ export function createImportClient(options: { url: string; token: string; tenant
     `${url}${path}${tenant === undefined ? '' : `?tenant_id=${encodeURIComponent(tenant)}`}`;
 
   return {
+    importUrl: (id: string) => address(`/v1/imports/${id}`),
     rejectedUrl: (id: string) => address(`/v1/imports/${id}/rejected`),
 
     /** Sends a file as fast as it is taken; `onSent` hears how many bytes went so far. */
@@ -42,7 +43,9 @@ export function createImportClient(options: { url: string; token: string; tenant
           if (response.statusCode === 201) resolve(JSON.parse(answer));
           else reject(refusal(response.statusCode ?? 0, answer));
         });
-        request.on('error', (cause) => reject(unreachable(url, cause)));
+        request.on('error', (cause) =>
+          reject(file.bytesRead > 0 ? lost(url, cause) : unreachable(url, cause)),
+        );
         file.on('error', reject);
       });
       answered.catch(() => file.destroy());
@@ -53,7 +56,11 @@ export function createImportClient(options: { url: string; token: string; tenant
     async untilOver(id: string): Promise<ShownImport> {
       for (;;) {
         const response = await fetch(address(`/v1/imports/${id}`), { headers }).catch((cause) => {
-          throw unreachable(url, cause);
+          throw unreachable(
+            url,
+            cause,
+            `; the import may go on: ask ${address(`/v1/imports/${id}`)} how it ended`,
+          );
         });
         const answer = await response.text();
         if (!response.ok) throw refusal(response.status, answer);
@@ -83,16 +90,21 @@ function refusal(status: number, answer: string): CampanileError {
   let detail = answer;
   try {
     const problem = JSON.parse(answer);
-    const errors = (problem.errors ?? []).map((e: { message: string }) => e.message);
-    detail = [problem.detail, ...errors].join('; ');
+    const errors: { message: string }[] = problem.errors ?? [];
+    detail = errors.length > 0 ? errors.map(({ message }) => message).join('; ') : problem.detail;
   } catch {
     // not from our API: shown as it is
   }
   return new CampanileError('api_refused', `the API answered ${status}: ${detail}`);
 }
 
-function unreachable(url: string, cause: unknown): CampanileError {
-  return new CampanileError('api_unreachable', `cannot reach the API at ${url}: ${messageOf(cause)}`, {
-    cause,
-  });
+function unreachable(url: string, cause: unknown, hint = ''): CampanileError {
+  const message = `cannot reach the API at ${url}: ${messageOf(cause)}${hint}`;
+  return new CampanileError('api_unreachable', message, { cause });
+}
+
+function lost(url: string, cause: unknown): CampanileError {
+  const hint = 'nothing is stored of a list that was not sent whole: send it again';
+  const message = `the connection to the API at ${url} was lost (${messageOf(cause)}); ${hint}`;
+  return new CampanileError('api_unreachable', message, { cause });
 }

@@ -40,11 +40,32 @@ export async function importContacts(args: string[]): Promise<number> {
   const client = createImportClient(options);
   const terminal = createTerminal(process.stdout, process.env);
   const progress = createProgress(terminal, found.size);
-  const begun = await client.upload(campaign, type, createReadStream(file), progress.sent);
-  progress.say('all is sent, the server stores it');
-  const job = await client.untilOver(begun.id);
-  progress.close();
-  return sayOutcome(job, client.rejectedUrl(job.id), terminal);
+  let farewell = 'given up: nothing is stored of a list that was not sent whole';
+  const forget = onInterrupt(() => {
+    progress.close();
+    terminal.write(`${farewell}\n`);
+  });
+  try {
+    const begun = await client.upload(campaign, type, createReadStream(file), progress.sent);
+    farewell = `the server goes on storing it: ${client.importUrl(begun.id)} tells how it ends`;
+    progress.say('all is sent, the server stores it');
+    const job = await client.untilOver(begun.id);
+    progress.close();
+    return sayOutcome(job, client.rejectedUrl(job.id), terminal);
+  } finally {
+    progress.close();
+    forget();
+  }
+}
+
+/** Does something before Ctrl-C ends the program, with 130 as a shell expects. The answer takes that back. */
+function onInterrupt(act: () => void): () => void {
+  const end = () => {
+    act();
+    process.exit(130);
+  };
+  process.once('SIGINT', end);
+  return () => void process.off('SIGINT', end);
 }
 
 function readOptions(args: string[]) {
@@ -87,17 +108,23 @@ function createProgress({ live, columns, unicode, write }: Terminal, size: numbe
       if (!live && performance.now() - said < PLAIN_EVERY_MS) return;
       drawn = percent;
       said = performance.now();
-      const text = `${percent} % of ${(size / 1e6).toFixed(1)} MB sent`;
+      const text = `${percent} % of ${sizeText(size)} sent`;
       if (!live) return say(text);
       const width = Math.max(5, Math.min(60, columns - text.length - 3));
       const full = Math.floor(share * width);
       const [done, rest] = unicode ? ['█', '░'] : ['#', '.'];
       say(`${done.repeat(full)}${rest.repeat(width - full)} ${text}`);
     },
+    /** Takes the bar away. May be called twice. */
     close() {
-      if (live) write('\r\x1b[K');
+      if (live && drawn >= 0) write('\r\x1b[K');
+      drawn = -1;
     },
   };
+}
+
+function sizeText(bytes: number): string {
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function sayOutcome(job: ShownImport, rejectedUrl: string, { write, paint }: Terminal): number {
@@ -108,6 +135,10 @@ function sayOutcome(job: ShownImport, rejectedUrl: string, { write, paint }: Ter
   write(
     `${paint('green', 'ok')}  ${job.rows} rows: ${job.added} added, ${job.duplicates} duplicates, ${job.rejected} rejected\n`,
   );
-  if (job.rejected > 0) write(`The rejected rows, with line and reason: ${rejectedUrl}\n`);
+  if (job.rejected > 0) {
+    write(
+      `The rejected rows, with line and reason:\n  curl -fo rejected.csv -H "Authorization: Bearer $CAMPANILE_TOKEN" '${rejectedUrl}'\n`,
+    );
+  }
   return 0;
 }

@@ -51,6 +51,21 @@ describe('an import of CSV', () => {
     expect(await imports.stored()).toMatchObject([{ number: '+49301100001', fields: { name: 'Ada' } }]);
   });
 
+  it('takes text of any length whole, whatever is read of it at once', async () => {
+    // At any distance from the start: each of the two halves that a character has in JavaScript.
+    const texts = Array.from({ length: 400 }, (_, i) => '😀'.repeat(i) + 'x'.repeat(i % 2));
+    const rows = numbers(400).map((number, i) => `${number},${texts[i]}\n`);
+    expect(await imports.csv(`number,name\n${rows.join('')}`)).toMatchObject({ added: 400, rejected: 0 });
+    expect((await imports.stored()).map(({ fields }) => fields.name)).toEqual(texts);
+  });
+
+  it('stores rows that are longer than what is staged at once', async () => {
+    const fields = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`f${i}`, 'ß€'.repeat(400)]));
+    const rows = numbers(3).map((number) => `${JSON.stringify({ number, fields })}\n`);
+    expect(await imports.ndjson(rows.join(''))).toMatchObject({ added: 3, rejected: 0 });
+    expect((await imports.stored()).map((row) => row.fields)).toEqual([fields, fields, fields]);
+  });
+
   it('takes characters that two packets share', async () => {
     const bytes = Buffer.from('number,name\n+49301100001,Zoë\n');
     const cut = bytes.indexOf(0xc3) + 1;

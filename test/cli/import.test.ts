@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -43,7 +45,7 @@ describe('campanile import', () => {
     const path = await file('list.csv', 'number\n+49301100001\n+49301100001\n12\n');
     expect(await importContacts([path, '--campaign', campaign])).toBe(0);
     expect(printed).toContain('3 rows: 1 added, 1 duplicates, 1 rejected');
-    const [url] = /http\S+\/rejected/.exec(printed) ?? [];
+    const [url] = /http[^\s']+\/rejected/.exec(printed) ?? [];
     const report = await fetch(url!, { headers: { Authorization: `Bearer ${tenant.token}` } });
     expect(await report.text()).toContain('4,');
   });
@@ -53,6 +55,46 @@ describe('campanile import', () => {
     const args = [path, '--campaign', campaign, '--tenant', tenant.id, '--token', adminToken];
     expect(await importContacts(args)).toBe(0);
     expect(printed).toContain('1 added');
+  });
+
+  it('says that the list is to be sent again when the server goes away', async () => {
+    const path = await file('long.csv', `number\n${'+49301100001\n'.repeat(200_000)}`);
+    const server = createServer((socket) => socket.once('data', () => socket.destroy()));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await expect(importContacts([path, '--campaign', campaign, '--url', url])).rejects.toThrow(
+      /connection to the API .* was lost .* send it again/,
+    );
+    const gone = once(server, 'close');
+    server.close();
+    await gone;
+    await expect(importContacts([path, '--campaign', campaign, '--url', url])).rejects.toThrow(
+      /cannot reach the API/,
+    );
+  });
+
+  it('says where to ask how it ends when it is interrupted while the server stores', async () => {
+    const path = await file('held.csv', 'number\n+49301100001\n');
+    const holder = await api.db.pool.connect();
+    const exit = vi.spyOn(process, 'exit').mockImplementation((() => {}) as never);
+    try {
+      await holder.query('BEGIN');
+      await holder.query(
+        `INSERT INTO contacts (tenant_id, id, campaign_id, number) VALUES ($1, gen_random_uuid(), $2, '+49301100001')`,
+        [tenant.id, campaign],
+      );
+      const imported = importContacts([path, '--campaign', campaign]);
+      await expect.poll(() => printed).toContain('the server stores it');
+      const [interrupt] = process.listeners('SIGINT').slice(-1);
+      interrupt!('SIGINT');
+      expect(exit).toHaveBeenCalledWith(130);
+      expect(printed).toMatch(/the server goes on storing it: http\S+\/v1\/imports\/\S+ tells how it ends/);
+      await holder.query('ROLLBACK');
+      await imported;
+    } finally {
+      holder.release(true);
+    }
   });
 
   it('says what the API says of a file that will not do', async () => {
