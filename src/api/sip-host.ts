@@ -1,28 +1,6 @@
 import { lookup } from 'node:dns/promises';
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
-
-// IANA's special-purpose registries (RFC 6890 and what followed), and multicast.
-const NOT_OF_THE_INTERNET: readonly [network: string, prefix: number, type: 'ipv4' | 'ipv6'][] = [
-  ['0.0.0.0', 8, 'ipv4'],
-  ['10.0.0.0', 8, 'ipv4'],
-  ['100.64.0.0', 10, 'ipv4'],
-  ['127.0.0.0', 8, 'ipv4'],
-  ['169.254.0.0', 16, 'ipv4'],
-  ['172.16.0.0', 12, 'ipv4'],
-  ['192.0.0.0', 24, 'ipv4'],
-  ['192.168.0.0', 16, 'ipv4'],
-  ['198.18.0.0', 15, 'ipv4'],
-  ['224.0.0.0', 3, 'ipv4'],
-  ['::', 96, 'ipv6'],
-  ['64:ff9b::', 96, 'ipv6'],
-  ['fc00::', 7, 'ipv6'],
-  ['fe80::', 10, 'ipv6'],
-  ['ff00::', 8, 'ipv6'],
-];
-const LOCAL_NAMES = /(?:^|\.)(?:localhost|local|localdomain|internal|intranet|lan|home|corp|home\.arpa)$/i;
-
-const blocked = new BlockList();
-for (const [network, prefix, type] of NOT_OF_THE_INTERNET) blocked.addSubnet(network, prefix, type);
+import { isIPv4 } from 'node:net';
+import { isLocalName, isPrivateAddress } from '../private-address.js';
 
 /**
  * Why the PBX should not be sent to `host` on a tenant's word, as the end of a sentence; null when it may. What cannot be
@@ -30,7 +8,7 @@ for (const [network, prefix, type] of NOT_OF_THE_INTERNET) blocked.addSubnet(net
  * PBX is the real fence.
  */
 export async function whyNotOfTheInternet(host: string): Promise<string | null> {
-  if (LOCAL_NAMES.test(host)) return 'is a name of a local network';
+  if (isLocalName(host)) return 'is a name of a local network';
   const addresses = isIPv4(host)
     ? [host]
     : await lookup(host, { all: true }).then(
@@ -38,10 +16,5 @@ export async function whyNotOfTheInternet(host: string): Promise<string | null> 
         () => [],
       );
   // Which of a name's addresses it is would tell a tenant about a network that he does not see.
-  return addresses.some(isPrivate) ? 'is at an address of a private network' : null;
-}
-
-function isPrivate(address: string): boolean {
-  // An IPv4 address as IPv6 (::ffff:10.0.0.1) is looked up as what it is by BlockList itself.
-  return isIPv6(address) ? blocked.check(address, 'ipv6') : blocked.check(address, 'ipv4');
+  return addresses.some(isPrivateAddress) ? 'is at an address of a private network' : null;
 }
