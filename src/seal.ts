@@ -11,11 +11,11 @@ export interface Seal {
   open(about: string, sealed: Buffer): string;
 }
 
-/** For the passwords of trunks. */
-export interface PasswordSeal {
-  seal(tenantId: string, trunkId: string, password: string): Buffer;
-  /** Throws a CampanileError (`password_sealed`), which says what to do and holds nothing of the password. */
-  open(tenantId: string, trunkId: string, sealed: Buffer): string;
+/** Keeps what belongs to one object of a tenant. */
+export interface SecretSeal {
+  seal(tenantId: string, ownerId: string, text: string): Buffer;
+  /** Throws a CampanileError, which says what to do and holds nothing of the secret. */
+  open(tenantId: string, ownerId: string, sealed: Buffer): string;
 }
 
 // version (1 byte), nonce (12), tag (16), ciphertext
@@ -50,19 +50,37 @@ export function createSeal(secret: Uint8Array, purpose: string): Seal {
   };
 }
 
-export function createPasswordSeal(secret: Uint8Array): PasswordSeal {
-  const { seal, open } = createSeal(secret, 'campanile trunk password');
+/** For the passwords of trunks; `open` throws `password_sealed`. */
+export function createPasswordSeal(secret: Uint8Array): SecretSeal {
+  return createSecretSeal(secret, 'campanile trunk password', {
+    code: 'password_sealed',
+    message: (id) =>
+      `cannot read the password of trunk ${id}: it was stored under another CAMPANILE_SECRET, or for another trunk; set it again with PATCH /v1/trunks/${id}`,
+  });
+}
+
+/** For the secrets that webhooks are signed with; `open` throws `webhook_secret_sealed`. */
+export function createWebhookSeal(secret: Uint8Array): SecretSeal {
+  return createSecretSeal(secret, 'campanile webhook secret', {
+    code: 'webhook_secret_sealed',
+    message: (id) =>
+      `cannot read the secret of webhook ${id}: it was stored under another CAMPANILE_SECRET, or for another webhook; make a new one with POST /v1/webhooks/${id}/rotate-secret`,
+  });
+}
+
+function createSecretSeal(
+  secret: Uint8Array,
+  purpose: string,
+  refusal: { code: string; message(ownerId: string): string },
+): SecretSeal {
+  const { seal, open } = createSeal(secret, purpose);
   return {
-    seal: (tenantId, trunkId, password) => seal(`${tenantId}.${trunkId}`, password),
-    open(tenantId, trunkId, sealed) {
+    seal: (tenantId, ownerId, text) => seal(`${tenantId}.${ownerId}`, text),
+    open(tenantId, ownerId, sealed) {
       try {
-        return open(`${tenantId}.${trunkId}`, sealed);
+        return open(`${tenantId}.${ownerId}`, sealed);
       } catch (cause) {
-        throw new CampanileError(
-          'password_sealed',
-          `cannot read the password of trunk ${trunkId}: it was stored under another CAMPANILE_SECRET, or for another trunk; set it again with PATCH /v1/trunks/${trunkId}`,
-          { cause },
-        );
+        throw new CampanileError(refusal.code, refusal.message(ownerId), { cause });
       }
     },
   };

@@ -8,7 +8,7 @@ import {
 } from '../db/sip-accounts.js';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import type { PasswordSeal } from '../seal.js';
+import type { SecretSeal } from '../seal.js';
 import { parseRegistrations, parseTransports } from '../trunks/console-tables.js';
 import { hasAccounts, markerOf, renderAccount, renderFile } from '../trunks/pjsip.js';
 import { readPjsipFile, writePjsipFile } from '../trunks/pjsip-file.js';
@@ -19,7 +19,7 @@ export interface SipAccountsOptions {
   /** Where the accounts are written for Asterisk. */
   file: string;
   owner: { uid: number; gid: number } | null;
-  passwords: PasswordSeal;
+  passwords: SecretSeal;
   /** Puts a command to Asterisk's console and answers what it prints. */
   ask(command: string): Promise<string>;
   log: Logger;
@@ -35,7 +35,7 @@ export interface SipAccounts {
 }
 
 interface Written {
-  account: SealedAccount;
+  account: SecretSealedAccount;
   /** Null when the account is not in the file; then `problem` tells why. */
   text: string | null;
   problem: string | null;
@@ -161,7 +161,7 @@ export function createSipAccounts(options: SipAccountsOptions): SipAccounts {
 }
 
 /** One that cannot be written must not keep the others from being. */
-function write(account: SealedAccount, passwords: PasswordSeal): Written {
+function write(account: SecretSealedAccount, passwords: SecretSeal): Written {
   try {
     const password = passwords.open(account.tenant_id, account.id, account.sealed_password);
     return { account, text: renderAccount({ ...account, trunkId: account.id, password }), problem: null };
