@@ -43,13 +43,15 @@ export interface Campaign extends NewCampaign, Record<ContactState, number> {
   ports_in_use: number;
 }
 
+const COUNTERS = `pending, calling, retrying, answered, busy, no_answer, failed, invalid, suppressed, no_consent,
+  cancelled, expired, attempts,
+  (SELECT count(*)::integer FROM attempts a
+    WHERE a.tenant_id = campaigns.tenant_id AND a.campaign_id = campaigns.id AND a.state = 'open') AS ports_in_use`;
+
 const COLUMNS = `id, name, status,
   array(SELECT ct.trunk_id FROM campaign_trunks ct WHERE ct.tenant_id = campaigns.tenant_id AND ct.campaign_id = campaigns.id
     ORDER BY ct.position) AS trunk_ids, message_id, caller_id, ports, calls_per_second, weight,
-  ring_seconds, retry, max_attempts, suppression_max_age_days, requires_consent, calling_window, start_at, end_at, created_at, started_at, ended_at, archived_at, pending, calling, retrying, answered, busy,
-  no_answer, failed, invalid, suppressed, no_consent, cancelled, expired, attempts,
-  (SELECT count(*)::integer FROM attempts a
-    WHERE a.tenant_id = campaigns.tenant_id AND a.campaign_id = campaigns.id AND a.state = 'open') AS ports_in_use`;
+  ring_seconds, retry, max_attempts, suppression_max_age_days, requires_consent, calling_window, start_at, end_at, created_at, started_at, ended_at, archived_at, ${COUNTERS}`;
 
 function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
   return [
@@ -90,6 +92,21 @@ export async function findCampaignById(db: Db, tenantId: string, id: string): Pr
     [tenantId, id],
   );
   return rows[0] ?? null;
+}
+
+/** A campaign's status and counters. */
+export type CampaignCounters = Pick<Campaign, 'id' | 'status' | 'attempts' | 'ports_in_use' | ContactState>;
+
+export async function findCampaignCounters(
+  db: Db,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<CampaignCounters[]> {
+  const { rows } = await db.query<CampaignCounters>(
+    `SELECT ${COUNTERS}, id, status FROM campaigns WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
+    [tenantId, ids],
+  );
+  return rows;
 }
 
 /**
