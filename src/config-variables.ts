@@ -145,9 +145,8 @@ export const variables = z.object({
     '/etc/asterisk/campanile-pjsip.conf',
     file,
   ),
-  CAMPANILE_SIP_PRIVATE_HOSTS: variable('allow or refuse', 'refuse', (value) =>
-    value === 'allow' || value === 'refuse' ? value : undefined,
-  ),
+  CAMPANILE_SIP_PRIVATE_HOSTS: variable('allow or refuse', 'refuse', text(/^(allow|refuse)$/)),
+  CAMPANILE_WEBHOOK_PRIVATE_HOSTS: variable('allow or refuse', 'refuse', text(/^(allow|refuse)$/)),
   CAMPANILE_NODE: variable(
     '1 to 64 letters, digits, dots, underscores or hyphens',
     'pbx-1',

@@ -37,13 +37,15 @@ export interface Config {
   pjsipFile: string;
   /** CAMPANILE_SIP_PRIVATE_HOSTS: whether a tenant's SIP account may be at an address of a private network. */
   allowPrivateHosts: boolean;
+  /** CAMPANILE_WEBHOOK_PRIVATE_HOSTS: whether a tenant's webhook may be at an address of a private network, and take plain HTTP. */
+  allowPrivateWebhooks: boolean;
   /** CAMPANILE_NODE: this node's name, 1 to 64 of A-Z a-z 0-9 . _ - */
   nodeName: string;
   /** CAMPANILE_NODE_PORTS: how many calls this node carries at once. */
   nodePorts: number;
   /** CAMPANILE_NODE_CALLS_PER_SECOND: how many calls this node starts in a second; null is without limit. */
   nodeCallsPerSecond: number | null;
-  /** CAMPANILE_SECRET: the key material tokens are signed, passwords of trunks encrypted and numbers of erased persons hashed with; null means the file that `loadSecret` keeps. */
+  /** CAMPANILE_SECRET: the key material tokens are signed, passwords of trunks and secrets of webhooks encrypted, and numbers of erased persons hashed with; null means the file that `loadSecret` keeps. */
   secret: string | null;
   /** CAMPANILE_JWT_JWKS_URL, _ISSUER, _AUDIENCE: whose tokens the API believes beside its own; null is nobody's. */
   jwtIssuer: { jwksUrl: string; issuer: string; audience: string } | null;
@@ -94,6 +96,7 @@ function withDefaults(set: (typeof variables)['_output'], env: Environment): Con
     templatesDir: set.CAMPANILE_TEMPLATES ?? null,
     pjsipFile: set.CAMPANILE_PJSIP_FILE ?? join(spoolDir, 'campanile', 'pjsip.conf'),
     allowPrivateHosts: set.CAMPANILE_SIP_PRIVATE_HOSTS === 'allow',
+    allowPrivateWebhooks: set.CAMPANILE_WEBHOOK_PRIVATE_HOSTS === 'allow',
     nodeName:
       set.CAMPANILE_NODE ??
       (hostname()

@@ -56,7 +56,8 @@ export type FaultCode =
   | 'template_value_refused'
   | 'tenant_id_invalid'
   | 'transaction_aborted'
-  | 'usage';
+  | 'usage'
+  | 'webhook_secret_sealed';
 
 /**
  * An error a person can act on: `code` is stable and machine readable, and the message says what could not be done and why (lower

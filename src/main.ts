@@ -1,8 +1,10 @@
+import { createNews } from './api/events/news.js';
 import { MOST_EXPORTS } from './api/export.js';
 import { createApi } from './api/server.js';
 import { type Config, loadSecret } from './config.js';
 import { openDatabase } from './db/database.js';
 import { createPool } from './db/pool.js';
+import { startEvents } from './events/start.js';
 import type { Logger } from './log.js';
 import { startNode } from './node/node.js';
 import { createShutdown } from './shutdown.js';
@@ -45,15 +47,26 @@ export async function startCampanile(
     if (role !== 'node') {
       const exportPool = createPool(database.url, log, { max: MOST_EXPORTS, name: 'campanile export' });
       shutdown.add(() => exportPool.end());
+      const news = createNews();
+      const events = await startEvents({
+        url: database.url,
+        secret,
+        allowPrivateHosts: config.allowPrivateWebhooks,
+        log,
+        onEvents: news.tell,
+      });
+      shutdown.add(events.stop);
       const api = createApi({
         pool,
         exportPool,
+        news,
         secret,
         outsideIssuer: config.jwtIssuer,
         trustProxy: config.trustProxy,
         log,
         hasTemplate: (name) => templates.has(name),
         allowPrivateHosts: config.allowPrivateHosts,
+        allowPrivateWebhooks: config.allowPrivateWebhooks,
       });
       shutdown.add(() => api.stop(config.stopGraceSeconds * 1000));
       apiPort = (await api.start(config.listen)).port;

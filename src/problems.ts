@@ -122,6 +122,16 @@ export const PROBLEMS = {
     when: 'The campaign demands newer suppression lists than there are',
     todo: 'Bring the lists up to date and set their `as_of`',
   },
+  too_many_webhooks: {
+    status: 409,
+    when: 'The tenant has as many webhooks as it may have',
+    todo: 'Delete one',
+  },
+  webhook_disabled: {
+    status: 409,
+    when: 'Nothing is sent to a webhook that is disabled',
+    todo: 'Enable it with PATCH; `disabled_reason` says why it is not',
+  },
   body_too_large: {
     status: 413,
     when: 'The body is too large',
@@ -155,6 +165,11 @@ export const PROBLEMS = {
     when: 'Too many bad tokens came from the address',
     todo: 'Correct the token, and wait for `Retry-After`',
   },
+  too_many_event_streams: {
+    status: 429,
+    when: 'The tenant follows too many streams of events',
+    todo: 'Close one',
+  },
   too_many_exports: {
     status: 429,
     when: 'The tenant has too many exports under way',
@@ -169,6 +184,11 @@ export const PROBLEMS = {
   },
   method_unknown: { status: 501, when: 'There is no such method', todo: 'See the reference' },
   database_unavailable: { status: 503, when: 'The database does not answer', todo: 'Try again later' },
+  event_streams_busy: {
+    status: 503,
+    when: 'Too many streams of events are followed',
+    todo: 'Wait for `Retry-After`',
+  },
   exports_busy: { status: 503, when: 'Too many exports are under way', todo: 'Wait for `Retry-After`' },
   issuer_unavailable: {
     status: 503,

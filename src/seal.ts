@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import { CampanileError } from './errors.js';
+import { CampanileError, type FaultCode } from './errors.js';
 
 /**
  * Keeps texts unreadable in the database: AES-256-GCM (NIST SP 800-38D) under a key derived from the installation's secret
@@ -71,7 +71,7 @@ export function createWebhookSeal(secret: Uint8Array): SecretSeal {
 function createSecretSeal(
   secret: Uint8Array,
   purpose: string,
-  refusal: { code: string; message(ownerId: string): string },
+  refusal: { code: FaultCode; message(ownerId: string): string },
 ): SecretSeal {
   const { seal, open } = createSeal(secret, purpose);
   return {

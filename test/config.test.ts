@@ -39,6 +39,7 @@ describe('defaults', () => {
       templatesDir: null,
       pjsipFile: '/var/spool/asterisk/campanile/pjsip.conf',
       allowPrivateHosts: false,
+      allowPrivateWebhooks: false,
       nodeName: hostname(),
       nodePorts: 100,
       nodeCallsPerSecond: null,

@@ -3,11 +3,11 @@ import type { Context } from 'koa';
 import { asTenant, type Pool, snapshot, type Tx } from '../db/pool.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
-import { ExportSlots } from './export-slots.js';
+import { Slots } from './slots.js';
 
 /** How many exports one process sends at once. */
 export const MOST_EXPORTS = 4;
-const slots = new ExportSlots(MOST_EXPORTS, 2);
+const slots = new Slots(MOST_EXPORTS, 2, 'exports', { tooMany: 'too_many_exports', busy: 'exports_busy' });
 
 /** A reader who takes nothing for so long is broken off. */
 const STALLED_SECONDS = 120;

@@ -93,7 +93,12 @@ async function callOf(
     tenant &&
     (principal?.role === 'admin' && route.access === 'tenant_or_admin' ? pool : asTenant(pool, tenant.id));
   const database = route.access === 'tenant' || route.access === 'tenant_or_admin' ? { db: own } : { pool };
-  const call = { ...others, ...database, ctx, principal, tenant, id, query, body, upload, stream };
+  const recheck = async () => {
+    const still = await authenticate(ctx);
+    authorize(route, still);
+    if (!(await findTenantOf(services.pool, still, named, []))) throw new Error('the tenant is gone');
+  };
+  const call = { ...others, ...database, ctx, principal, tenant, id, query, body, upload, stream, recheck };
   return call as unknown as AnyCall;
 }
 

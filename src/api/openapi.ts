@@ -17,7 +17,7 @@ A tenant has a number of requests a minute; \`RateLimit\` says how many are left
 with \`Retry-After\`.
 
 Lists come in pages: give \`next\` as \`after\` to get the one that follows. Times are UTC (RFC 3339), phone numbers
-E.164, ids UUIDs. What goes wrong is told by a problem document (RFC 9457) with a stable \`code\`; a 422 names every
+E.164, ids UUIDs. \`GET /v1/events\` tells what happens as it happens, and webhooks have it sent. What goes wrong is told by a problem document (RFC 9457) with a stable \`code\`; a 422 names every
 field that is wrong, and [all codes](docs/errors) are listed. The id of another tenant's object is as unknown as one that never
 was.
 

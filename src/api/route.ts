@@ -7,8 +7,9 @@ import type { Tenant } from '../db/tenants.js';
 import type { Logger } from '../log.js';
 import type { HashNumber } from '../number-hash.js';
 import type { ProblemCode } from '../problems.js';
-import type { PasswordSeal } from '../seal.js';
+import type { SecretSeal } from '../seal.js';
 import type { Change, Recording } from './change.js';
+import type { Streams } from './events/streams.js';
 import type { Idempotency } from './idempotency.js';
 import type { Imports } from './imports/imports.js';
 import type { RateLimits } from './rate-limits.js';
@@ -30,6 +31,7 @@ export interface Services {
   exportPool: Pool;
   log: Logger;
   imports: Imports;
+  streams: Streams;
   limits: RateLimits;
   /** What a tenant may learn of the whole installation: see there. */
   installation(pbxTrunks: readonly string[]): Promise<InstallationFacts>;
@@ -39,9 +41,14 @@ export interface Services {
   hashNumber: HashNumber;
   idempotency: Idempotency;
   /** For the passwords of SIP accounts. */
-  passwords: PasswordSeal;
+  passwords: SecretSeal;
   /** Whether a SIP account may be at an address that is not of the internet. */
   allowPrivateHosts: boolean;
+  webhooks: {
+    secrets: SecretSeal;
+    /** Whether a webhook may be at an address that is not of the internet, and take plain HTTP. */
+    allowPrivateHosts: boolean;
+  };
 }
 
 /** Schemas by content type, as OpenAPI shows them. */
@@ -69,6 +76,8 @@ export type Call<A extends Access, Q extends z.ZodObject, B extends z.ZodType> =
   change: Change;
   /** For what cannot be done in one transaction that begins and ends with the request. */
   recording: Recording;
+  /** Throws when the request would be refused now: for answers that take long. */
+  recheck(): Promise<void>;
 } & (A extends 'public' ? unknown : { principal: Principal }) &
   (A extends 'tenant' | 'tenant_or_admin' | 'admin_for_tenant' ? { tenant: Tenant } : unknown) &
   // What a tenant may ask for sees that tenant's rows only.

@@ -29,6 +29,7 @@ import {
   getErasures,
   getInstallationErasures,
 } from './routes/erasures.js';
+import { getCampaignEvents, getEvents } from './routes/events.js';
 import { exportAttempts, exportContacts } from './routes/exports.js';
 import { getHealth } from './routes/health.js';
 import { createImport, getImport, getImports, getRejected } from './routes/imports.js';
@@ -50,6 +51,15 @@ import {
 } from './routes/suppressions.js';
 import { changeTenant, createTenant, deleteTenantRoute, getTenant, getTenants } from './routes/tenants.js';
 import { changeTrunk, createTrunk, deleteTrunkRoute, getTrunk, getTrunks } from './routes/trunks.js';
+import { getDeliveries, getDelivery, redeliverDelivery, testWebhook } from './routes/webhook-deliveries.js';
+import {
+  changeWebhook,
+  createWebhook,
+  deleteWebhookRoute,
+  getWebhook,
+  getWebhooks,
+  rotateWebhookSecret,
+} from './routes/webhooks.js';
 
 /** Every route there is; the app mounts these and the OpenAPI document describes these. */
 export const routes: readonly Route[] = [
@@ -115,6 +125,18 @@ export const routes: readonly Route[] = [
   exportAttempts,
   getCampaignReport,
   getReport,
+  getEvents,
+  getCampaignEvents,
+  createWebhook,
+  getWebhooks,
+  getWebhook,
+  changeWebhook,
+  rotateWebhookSecret,
+  testWebhook,
+  getDeliveries,
+  deleteWebhookRoute,
+  getDelivery,
+  redeliverDelivery,
   getAudit,
   getInstallationAudit,
   getHealth,

@@ -6,10 +6,12 @@ import type { Pool } from '../db/pool.js';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { createNumberHash } from '../number-hash.js';
-import { createPasswordSeal } from '../seal.js';
+import { createPasswordSeal, createWebhookSeal } from '../seal.js';
 import { createApp } from './app.js';
 import { createAuthenticate } from './authenticate.js';
 import { setDeadline } from './deadline.js';
+import { createNews, type News } from './events/news.js';
+import { createStreams, type StreamLimits } from './events/streams.js';
 import { createIdempotency } from './idempotency.js';
 import { createImports, type ImportLimits } from './imports/imports.js';
 import { createKeyUse } from './key-use.js';
@@ -39,7 +41,7 @@ const REQUEST_MS = 120 * SECOND;
 /**
  * Makes the API, behind `trustProxy` (0) proxies. `secret` signs the tokens, of which those of `outsideIssuer` are good too,
  * and seals the passwords of trunks. Exports read over `exportPool`, which should have MOST_EXPORTS connections; without one
- * over `pool`, of which slow readers then keep some. Throws a CampanileError (`secret_too_short`) below 32 bytes.
+ * over `pool`, of which slow readers then keep some. `news` tells streams of new events; without it they look every few seconds. Throws a CampanileError (`secret_too_short`) below 32 bytes.
  */
 export function createApi(options: {
   pool: Pool;
@@ -50,6 +52,9 @@ export function createApi(options: {
   log: Logger;
   hasTemplate?: Services['hasTemplate'];
   allowPrivateHosts?: boolean;
+  allowPrivateWebhooks?: boolean;
+  news?: News;
+  streamLimits?: StreamLimits | undefined;
   importLimits?: ImportLimits | undefined;
   requestMs?: number;
 }): Api {
@@ -63,10 +68,16 @@ export function createApi(options: {
   const passwords = createPasswordSeal(options.secret);
   const hashNumber = createNumberHash(options.secret);
   const imports = createImports(pool, log, options.importLimits);
+  const streams = createStreams({ log, news: options.news ?? createNews(), limits: options.streamLimits });
+  const webhooks = {
+    secrets: createWebhookSeal(options.secret),
+    allowPrivateHosts: options.allowPrivateWebhooks ?? false,
+  };
   const databases = { pool, exportPool, imports, installation };
   const idempotency = createIdempotency(options.secret);
   const secrets = { passwords, hashNumber, idempotency };
-  const common = { ...databases, ...secrets, log, limits, hasTemplate, allowPrivateHosts };
+  const checks = { limits, hasTemplate, allowPrivateHosts };
+  const common = { ...databases, ...secrets, ...checks, streams, log, webhooks };
   const app = createApp(common, authenticate, () => stopping, options.trustProxy ?? 0);
   const answer = app.callback();
   const server = createServer(
@@ -108,6 +119,7 @@ export function createApi(options: {
     stop: (graceMs = 5 * SECOND) => {
       stopping = true;
       const late = performance.now() + graceMs;
+      streams.stop();
       stopped ??= close(server, graceMs)
         .then(() => imports.stop(Math.max(0, late - performance.now())))
         .then(() => keyUse.settled());

@@ -1,39 +1,17 @@
 import { lockCampaign } from './campaigns.js';
+import { eraseInEvents, eraseInLateEvents } from './erase-events.js';
 import { completeCampaigns } from './finish.js';
 import { type Db, type TenantDatabase, type Tx, transaction } from './pool.js';
-
-/** A number and how people write it. */
-export interface Traces {
-  /** E.164. */
-  number: string;
-  /** Its digits without the country code. */
-  national: string;
-  /** A regular expression of Postgres that finds it in a text, with or without the country code and separators. */
-  pattern: string;
-}
+import { holds, type Traces } from './traces.js';
 
 /** What was erased, in rows. */
 export interface Erased {
   contacts: number;
   attempts: number;
   suppressions: number;
-  /** Other rows that named the number: fields of other contacts, rejected rows of imports, requests in the audit log. */
+  /** Other rows that named the number: fields of other contacts, rejected rows of imports, requests in the audit log, events. */
   mentions: number;
 }
-
-const SEPARATORS = ' \u00a0./()-';
-
-/** The traces that a number leaves: `countryCode` are its digits before `national`. */
-export function tracesOf(number: string, countryCode: string, national: string): Traces {
-  const separated = `[${SEPARATORS}]{0,3}`;
-  const digits = [...national].join(separated);
-  const pattern = `(?<![0-9])(?:(?:00|011)?${countryCode}${separated})?0?${separated}${digits}(?![0-9])`;
-  return { number, national, pattern };
-}
-
-/** Whether a text of SQL holds the number `$2` ($3 is the pattern): most that do not are told without a regular expression. */
-const holds = (text: string) =>
-  `(translate(${text}, '${SEPARATORS}', '') LIKE '%' || $2 || '%' AND ${text} ~ $3)`;
 
 /**
  * Erases what else names a number in a tenant's data: to be done before `eraseRows`, so that a request which is cut off has not
@@ -43,6 +21,7 @@ export async function eraseMentions(db: TenantDatabase, tenantId: string, traces
   let mentions = await eraseInContacts(db, tenantId, traces);
   mentions += await eraseInImports(db, tenantId, traces);
   mentions += await eraseInAudit(db, tenantId, traces);
+  mentions += await eraseInEvents(db, tenantId, traces);
   return mentions;
 }
 
@@ -88,6 +67,7 @@ export async function eraseRows(tx: Tx, tenantId: string, number: string): Promi
     number,
   ]);
   await completeCampaigns(tx, campaigns);
+  await eraseInLateEvents(tx, tenantId, number);
   return {
     contacts: contacts.rowCount ?? 0,
     attempts: attempts.rowCount ?? 0,

@@ -35,7 +35,7 @@ export interface SipAccounts {
 }
 
 interface Written {
-  account: SecretSealedAccount;
+  account: SealedAccount;
   /** Null when the account is not in the file; then `problem` tells why. */
   text: string | null;
   problem: string | null;
@@ -161,7 +161,7 @@ export function createSipAccounts(options: SipAccountsOptions): SipAccounts {
 }
 
 /** One that cannot be written must not keep the others from being. */
-function write(account: SecretSealedAccount, passwords: SecretSeal): Written {
+function write(account: SealedAccount, passwords: SecretSeal): Written {
   try {
     const password = passwords.open(account.tenant_id, account.id, account.sealed_password);
     return { account, text: renderAccount({ ...account, trunkId: account.id, password }), problem: null };

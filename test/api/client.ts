@@ -47,6 +47,7 @@ export interface ApiOptions {
   log?: Logger;
   importLimits?: ImportLimits;
   hasTemplate?: (name: string) => boolean;
+  allowPrivateWebhooks?: boolean;
   outsideIssuer?: OutsideIssuer;
   trustProxy?: number;
   poolOf?: (pool: Pool) => Pool;

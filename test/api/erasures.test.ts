@@ -4,6 +4,7 @@ import { releaseAttempts } from '../../src/db/open-attempts.js';
 import { transaction } from '../../src/db/pool.js';
 import { waitForTurn } from '../../src/db/turn.js';
 import { countersOf, statusOf } from '../support/campaigns.js';
+import { relayAll } from '../support/relay.js';
 import { claimInTurn, finishInTurn } from '../support/turns.js';
 import { adminToken } from './client.js';
 import { createCampaign, createEquipped, type Equipped, numbers } from './fixtures.js';
@@ -18,7 +19,7 @@ const person = '+493012345678';
 const others = numbers(3);
 
 beforeEach(async () => {
-  await api.db.pool.query('TRUNCATE tenants, contacts, nodes, installation_erasures CASCADE');
+  await api.db.pool.query('TRUNCATE tenants, contacts, nodes, installation_erasures, event_outbox CASCADE');
   await registerNode(api.db.pool, node);
   tenant = await createEquipped(api, { default_region: 'DE' });
   id = await createCampaign(api, tenant, { retry: { lost: '0s*9' } });
@@ -77,6 +78,18 @@ describe('an erasure', () => {
     await send('PATCH', `/v1/campaigns/${other}`, { name: 'was for 030 12345678' });
     await send('PATCH', `/v1/campaigns/${other}`, { name: 'Vespers' });
 
+    // Of events as well: where they wait, where they are read, and where they are sent from.
+    await relayAll(api.db.pool);
+    await api.db.pool.query(
+      `INSERT INTO event_outbox (tenant_id, campaign_id, type, items) SELECT tenant_id, campaign_id, type, items FROM events`,
+    );
+    const { rows: ofEvents } = await api.db.pool.query(
+      ['event_outbox', 'events', 'webhook_deliveries']
+        .map((table) => `SELECT count(*)::integer AS n FROM ${table} t WHERE t::text LIKE '%12345678%'`)
+        .join(' UNION ALL '),
+    );
+    for (const { n } of ofEvents) expect(n).toBeGreaterThan(0);
+
     const traces = ['12345678', '030 1234', '123 456', '1234.5678', 'Plantagenet', 'Angers'];
     for (const trace of traces) expect([trace, await tablesWith(trace)]).not.toEqual([trace, []]);
     const reply = await erase('(030) 12345678');
@@ -87,7 +100,7 @@ describe('an erasure', () => {
       contacts: 2,
       attempts: 1,
       suppressions: 1,
-      mentions: 6,
+      mentions: ofEvents.reduce((sum, { n }) => sum + n, 6),
     });
     // The others' own numbers and fields begin with these digits, or have them within longer ones.
     await api.db.pool.query('DELETE FROM contacts WHERE number = $1', [others[2]]);

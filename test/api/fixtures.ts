@@ -19,6 +19,9 @@ export interface Equipped extends TenantOnApi {
   keyId: string;
   /** An erasure, of `erasedNumber`. */
   erasureId: string;
+  /** A webhook that wants everything, and a delivery to it, which nobody sends. */
+  webhookId: string;
+  deliveryId: string;
 }
 
 export const silence = renderWav(Buffer.alloc(8000));
@@ -47,7 +50,7 @@ export async function createTenant(api: ApiFixture, changes: object = {}): Promi
 export const suppressedNumber = '+493019999999';
 export const erasedNumber = '+493019999998';
 
-/** A tenant with a trunk, a message and a suppression list. */
+/** A tenant with a trunk, a message, a suppression list, an API key and a webhook. */
 export async function createEquipped(api: ApiFixture, changes: object = {}): Promise<Equipped> {
   const tenant = await createTenant(api, changes);
   const trunk = await api.send('POST', `/v1/trunks?tenant_id=${tenant.id}`, {
@@ -77,10 +80,16 @@ export async function createEquipped(api: ApiFixture, changes: object = {}): Pro
     token: tenant.token,
     body: { number: erasedNumber },
   });
-  const [trunkId, messageId, keyId, erasureId] = [trunk, message, key, erasure].map(
+  const webhook = await api.send('POST', '/v1/webhooks', {
+    token: tenant.token,
+    body: { url: 'https://203.0.113.7/hook' },
+  });
+  const webhookId: string = created(webhook).json.id;
+  const delivery = await api.send('POST', `/v1/webhooks/${webhookId}/test`, { token: tenant.token });
+  const [trunkId, messageId, keyId, erasureId, deliveryId] = [trunk, message, key, erasure, delivery].map(
     (reply) => created(reply).json.id,
   );
-  return { ...tenant, trunkId, messageId, listId, keyId, erasureId };
+  return { ...tenant, trunkId, messageId, listId, keyId, erasureId, webhookId, deliveryId };
 }
 
 /** A draft campaign; returns its id. */

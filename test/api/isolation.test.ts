@@ -71,6 +71,7 @@ async function rowsOf(tenantId: string): Promise<string> {
     ...['trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
     ...['suppression_lists', 'suppressed_numbers', 'api_keys', 'sip_accounts', 'audit_log'],
     ...['imports', 'import_rejections', 'erasures', 'campaign_trunks', 'trunk_slices'],
+    ...['event_outbox', 'events', 'webhooks', 'webhook_deliveries'],
   ];
   const found = await Promise.all(
     tables.map((table) =>
@@ -103,6 +104,8 @@ describe('with the WHERE clauses taken out of its queries', () => {
         owner.listId,
         owner.keyId,
         owner.erasureId,
+        owner.webhookId,
+        owner.deliveryId,
         campaignId,
         ...numbers(3),
         onlyOwners,

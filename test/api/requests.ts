@@ -18,6 +18,8 @@ export function validRequest(
     imports: ids.import ?? unknownId,
     erasures: ids.owner.erasureId,
     'installation-erasures': unknownId,
+    webhooks: ids.owner.webhookId,
+    'webhook-deliveries': ids.owner.deliveryId,
   }[noun];
   const path = route.path.replace('{id}', id ?? '').replace('{name}', 'carrier1');
   const bodies: Record<string, unknown> = {
@@ -28,6 +30,8 @@ export function validRequest(
     'put /v1/pbx-trunks/{name}': { ports: 7, calls_per_second: null },
     'post /v1/campaigns': { name: 'New', trunk_ids: [ids.owner.trunkId], message_id: ids.owner.messageId },
     'post /v1/api-keys': { name: 'New', role: 'viewer' },
+    'post /v1/webhooks': { url: 'https://203.0.113.7/new' },
+    'patch /v1/webhooks/{id}': { enabled: false },
     'post /v1/suppression-lists': { name: 'New' },
     'patch /v1/suppression-lists/{id}': { name: 'Changed' },
     'post /v1/suppression-lists/{id}/numbers': numbers(1, 700),
@@ -47,6 +51,7 @@ export function validRequest(
   if (route.path === '/v1/report') {
     return { path: `${path}?from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z`, sent: {} };
   }
+  if (route.path.endsWith('/events')) return { path: `${path}?follow=false`, sent: {} };
   if (route.path.endsWith('/imports') && route.method === 'post') {
     return { path, sent: { body: `number\n${numbers(1, 500)[0]}\n`, type: 'text/csv' } };
   }

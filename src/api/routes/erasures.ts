@@ -1,12 +1,5 @@
 import { parseNumber, partsOf } from '../../calls/number.js';
-import {
-  eraseFromInstallation,
-  eraseMentions,
-  eraseRows,
-  findTenantsWith,
-  type Traces,
-  tracesOf,
-} from '../../db/erase.js';
+import { eraseFromInstallation, eraseMentions, eraseRows, findTenantsWith } from '../../db/erase.js';
 import {
   deleteErasure,
   deleteInstallationErasure,
@@ -17,6 +10,7 @@ import {
 } from '../../db/erasures.js';
 import { asTenant } from '../../db/pool.js';
 import { listTenants } from '../../db/tenants.js';
+import { type Traces, tracesOf } from '../../db/traces.js';
 import { waitForTurn } from '../../db/turn.js';
 import { newId } from '../../ids.js';
 import { FieldsInvalid, notFound } from '../problem.js';

@@ -103,9 +103,9 @@ CREATE TABLE webhook_deliveries (
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, next_attempt_at, tenant_id) WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_of_webhook ON webhook_deliveries (webhook_id, id, tenant_id);
 
--- The triggers run as whoever makes the change, the tenants' role too.
-SELECT isolate_tenants('event_outbox', 'INSERT');
-SELECT isolate_tenants('events', 'SELECT');
+-- The triggers run as whoever makes the change, the tenants' role too; erasing a person changes what was written of him.
+SELECT isolate_tenants('event_outbox', 'INSERT, SELECT, UPDATE (items)');
+SELECT isolate_tenants('events', 'SELECT, UPDATE (items)');
 SELECT isolate_tenants('event_listeners', 'SELECT, INSERT, UPDATE');
 SELECT isolate_tenants('webhooks', 'INSERT, UPDATE, DELETE, SELECT (tenant_id, id, url, events, enabled, disabled_reason,
   old_secret_until, failing_since, created_at)');
@@ -155,8 +155,8 @@ BEGIN
   CROSS JOIN LATERAL (SELECT c.id AS attempt_id, c.contact_id, c.number, c.ordinal, c.heard_seconds, c.key) AS heard
   CROSS JOIN LATERAL (
     SELECT c.id AS attempt_id, c.contact_id, c.trunk_id, c.number, c.ordinal, c.disposition, c.claimed_at, c.answered_at,
-      c.ended_at, c.ring_seconds, c.talk_seconds, c.heard_seconds, c.key, c.sip_status, c.hangup_cause, c.hung_up_by
-  ) AS ended
+      c.ended_at, c.ring_seconds, c.talk_seconds, c.heard_seconds, c.key, c.sip_status, c.hangup_cause, c.hung_up_by,
+      c.silent) AS ended
   WHERE c.age = 1 AND e.happened AND c.tenant_id = ANY(wanted)
   GROUP BY c.tenant_id, c.campaign_id, e.n, e.type ORDER BY e.n;
   RETURN NULL;

@@ -8,7 +8,7 @@ import {
 import { messageOf } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import { createLoop, type Loop } from '../../loop.js';
-import type { Seal } from '../../seal.js';
+import type { SecretSeal } from '../../seal.js';
 import { BACKOFF_SECONDS, nextAttemptIn, parseRetryAfter } from './backoff.js';
 import type { Resolve } from './lookup.js';
 import { type Posted, post } from './post.js';
@@ -19,7 +19,7 @@ export type Sender = Loop;
 
 export interface SenderOptions {
   pool: Pool;
-  secrets: Seal;
+  secrets: SecretSeal;
   /** Whether webhooks may be at addresses that are not of the internet, and take plain HTTP. */
   allowPrivateHosts: boolean;
   log: Logger;
@@ -106,7 +106,7 @@ async function attempt(delivery: DueDelivery, options: SenderOptions): Promise<O
   return { ...judge(posted, delivery.attempts, options.schedule ?? BACKOFF_SECONDS), durationMs };
 }
 
-function secretsOf({ tenant_id, webhook_id, ...sealed }: DueDelivery, secrets: Seal): string[] {
+function secretsOf({ tenant_id, webhook_id, ...sealed }: DueDelivery, secrets: SecretSeal): string[] {
   return [sealed.sealed_secret, sealed.sealed_old_secret]
     .filter((secret) => secret !== null)
     .map((secret) => secrets.open(tenant_id, webhook_id, secret));

@@ -1,29 +1,33 @@
 import { CampanileError } from '../errors.js';
+import type { ProblemCode } from '../problems.js';
 
 const RETRY_AFTER_SECONDS = 10;
 
-/** Who may export now: at most `most` in this process, and `perTenant` of one tenant, so that none keeps out the others. */
-export class ExportSlots {
+/** Who may have an answer that takes long: at most `most` in this process, and `perTenant` of one tenant, who keeps out no other. */
+export class Slots {
   readonly #taken = new Map<string, number>();
   #all = 0;
 
   constructor(
     private readonly most: number,
     private readonly perTenant: number,
+    /** What they are, in the plural. */
+    private readonly what: string,
+    private readonly codes: { tooMany: ProblemCode; busy: ProblemCode },
   ) {}
 
-  /** Takes a slot; what it returns gives it back. Throws a CampanileError: 429 (`too_many_exports`) or 503 (`exports_busy`). */
+  /** Takes a slot; what it returns gives it back. Throws a CampanileError with one of the codes. */
   take(tenantId: string): () => void {
     const own = this.#taken.get(tenantId) ?? 0;
     if (own >= this.perTenant) {
       throw new CampanileError(
-        'too_many_exports',
-        `${own} exports of this tenant are under way: wait until one has ended`,
+        this.codes.tooMany,
+        `${own} ${this.what} of this tenant are under way: wait until one has ended`,
         { retryAfterSeconds: RETRY_AFTER_SECONDS },
       );
     }
     if (this.#all >= this.most) {
-      throw new CampanileError('exports_busy', 'too many exports are under way: try again later', {
+      throw new CampanileError(this.codes.busy, `too many ${this.what} are under way: try again later`, {
         retryAfterSeconds: RETRY_AFTER_SECONDS,
       });
     }
