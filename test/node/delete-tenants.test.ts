@@ -112,6 +112,26 @@ async function fillTables(): Promise<string[]> {
     `INSERT INTO sip_account_nodes (tenant_id, id, node, checked_at) VALUES ($1, $2, 'here', now())`,
     [tenantId, trunkId],
   );
+  const webhook = newId();
+  await pool.query(
+    `INSERT INTO webhooks (tenant_id, id, url, events, sealed_secret) VALUES ($1, $2, 'https://a', '{*}', '')`,
+    [tenantId, webhook],
+  );
+  await pool.query(
+    `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, type, body) VALUES ($1, $2, $2, 'e', 't', 'b')`,
+    [tenantId, webhook],
+  );
+  await pool.query('INSERT INTO event_listeners VALUES ($1, now())', [tenantId]);
+  for (const [table, columns] of [
+    ['events', 'position, '],
+    ['event_outbox', ''],
+  ]) {
+    await pool.query(
+      `INSERT INTO ${table} (tenant_id, ${columns}campaign_id, type, at, items)
+        VALUES ($1, ${columns && '1, '}$2, 'contacts.added', now(), '[]')`,
+      [tenantId, campaign],
+    );
+  }
   await pool.query(
     `INSERT INTO pace (scope, id, tokens, refilled_at) VALUES ('tenant', $1, 1, now()), ('trunk', $2, 1, now()),
       ('campaign', $3, 1, now()), ('node', 'here', 1, now())`,
