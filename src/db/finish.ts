@@ -178,13 +178,14 @@ function orderAfter(attempt: OpenAttempt, orders: readonly OrderedTrunk[]): Trun
 async function lockOpenAttempts(tx: Tx, keys: string[][]): Promise<OpenAttempt[]> {
   const { rows } = await tx.query<OpenAttempt>({
     name: 'finish-lock-attempts',
-    text: `SELECT a.tenant_id, a.id, a.campaign_id, a.contact_id, a.trunk_id, a.claimed_at, tr.resting_until, a.answered_at,
+    // The trunk is asked for apart: while few attempts were seen, the planner reads all that are open and whatever is joined.
+    text: `SELECT a.tenant_id, a.id, a.campaign_id, a.contact_id, a.trunk_id, a.claimed_at,
+        (SELECT tr.resting_until FROM trunks tr WHERE tr.tenant_id = a.tenant_id AND tr.id = a.trunk_id) AS resting_until, a.answered_at,
         a.hangup_at, a.hangup_cause, a.sip_status, a.dial_status, c.attempts, c.ended_as, p.status AS campaign_status, p.retry, p.max_attempts
       FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
       JOIN attempts a USING (tenant_id, id)
       JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
       JOIN contacts c ON c.tenant_id = a.tenant_id AND c.id = a.contact_id
-      LEFT JOIN trunks tr ON tr.tenant_id = a.tenant_id AND tr.id = a.trunk_id
       WHERE a.state = 'open' ORDER BY a.tenant_id, a.campaign_id, a.id
       FOR NO KEY UPDATE OF p FOR UPDATE OF a FOR UPDATE OF c`,
     values: keys,

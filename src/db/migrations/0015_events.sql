@@ -116,10 +116,12 @@ SELECT isolate_tenants('webhook_deliveries', 'SELECT, INSERT, UPDATE');
 
 CREATE FUNCTION tell_attempts_started() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  wanted uuid[] := ARRAY(SELECT t.tenant_id FROM (SELECT DISTINCT tenant_id FROM new_rows) AS t
+  wanted uuid[];
+BEGIN
+  IF NOT EXISTS (SELECT FROM event_listeners) AND NOT EXISTS (SELECT FROM webhooks) THEN RETURN NULL; END IF;
+  wanted = ARRAY(SELECT t.tenant_id FROM (SELECT DISTINCT tenant_id FROM new_rows) AS t
     WHERE EXISTS (SELECT FROM event_listeners l WHERE l.tenant_id = t.tenant_id AND l.listened_at > now() - interval '3 days')
       OR EXISTS (SELECT FROM webhooks w WHERE w.tenant_id = t.tenant_id AND w.enabled));
-BEGIN
   IF wanted = '{}' THEN RETURN NULL; END IF;
   INSERT INTO event_outbox (tenant_id, campaign_id, type, items)
   SELECT n.tenant_id, n.campaign_id, 'attempt.started', json_agg(item ORDER BY n.id)
@@ -134,10 +136,12 @@ CREATE TRIGGER attempts_started AFTER INSERT ON attempts REFERENCING NEW TABLE A
 
 CREATE FUNCTION tell_attempts_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  wanted uuid[] := ARRAY(SELECT t.tenant_id FROM (SELECT DISTINCT tenant_id FROM new_rows) AS t
+  wanted uuid[];
+BEGIN
+  IF NOT EXISTS (SELECT FROM event_listeners) AND NOT EXISTS (SELECT FROM webhooks) THEN RETURN NULL; END IF;
+  wanted = ARRAY(SELECT t.tenant_id FROM (SELECT DISTINCT tenant_id FROM new_rows) AS t
     WHERE EXISTS (SELECT FROM event_listeners l WHERE l.tenant_id = t.tenant_id AND l.listened_at > now() - interval '3 days')
       OR EXISTS (SELECT FROM webhooks w WHERE w.tenant_id = t.tenant_id AND w.enabled));
-BEGIN
   IF wanted = '{}' THEN RETURN NULL; END IF;
   INSERT INTO event_outbox (tenant_id, campaign_id, type, items)
   SELECT c.tenant_id, c.campaign_id, e.type, json_agg(CASE e.type WHEN 'attempt.answered' THEN row_to_json(answered)
@@ -168,10 +172,12 @@ CREATE TRIGGER attempts_changed AFTER UPDATE ON attempts REFERENCING OLD TABLE A
 -- Contacts that waited and are cancelled or expired all at once are only counted: there may be a million of them.
 CREATE FUNCTION tell_contacts_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  wanted uuid[] := ARRAY(SELECT t.tenant_id FROM (SELECT DISTINCT tenant_id FROM new_rows) AS t
+  wanted uuid[];
+BEGIN
+  IF NOT EXISTS (SELECT FROM event_listeners) AND NOT EXISTS (SELECT FROM webhooks) THEN RETURN NULL; END IF;
+  wanted = ARRAY(SELECT t.tenant_id FROM (SELECT DISTINCT tenant_id FROM new_rows) AS t
     WHERE EXISTS (SELECT FROM event_listeners l WHERE l.tenant_id = t.tenant_id AND l.listened_at > now() - interval '3 days')
       OR EXISTS (SELECT FROM webhooks w WHERE w.tenant_id = t.tenant_id AND w.enabled));
-BEGIN
   IF wanted = '{}' THEN RETURN NULL; END IF;
   INSERT INTO event_outbox (tenant_id, campaign_id, type, items)
   SELECT c.tenant_id, c.campaign_id, c.type, coalesce(
