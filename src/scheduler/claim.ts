@@ -5,7 +5,9 @@ import {
   countOpenPorts,
   type DueCampaign,
   findDueCampaigns,
+  findPace,
   type OpenPorts,
+  savePace,
   type Taken,
   type TakenContact,
   takeDueContacts,
@@ -13,7 +15,6 @@ import {
 import { findErasedContacts, suppressTakenContacts } from '../db/erasures.js';
 import { completeCampaigns } from '../db/finish.js';
 import type { NodeLimits } from '../db/nodes.js';
-import { findPace, savePace } from '../db/pace.js';
 import type { Tx } from '../db/pool.js';
 import type { HashNumber } from '../number-hash.js';
 import { type Closed, closedZonesOf, NOTHING_CLOSED, sameZones } from './closed.js';
