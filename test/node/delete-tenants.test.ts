@@ -121,6 +121,12 @@ async function fillTables(): Promise<string[]> {
     `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, type, body) VALUES ($1, $2, $2, 'e', 't', 'b')`,
     [tenantId, webhook],
   );
+  const flow = newId();
+  await pool.query(`INSERT INTO flows (tenant_id, id, name) VALUES ($1, $2, 'flow')`, [tenantId, flow]);
+  await pool.query(
+    `INSERT INTO flow_versions (tenant_id, flow_id, version, definition) VALUES ($1, $2, 1, '{}')`,
+    [tenantId, flow],
+  );
   await pool.query('INSERT INTO event_listeners VALUES ($1, now())', [tenantId]);
   for (const [table, columns] of [
     ['events', 'position, '],

@@ -1,0 +1,23 @@
+import type { Step } from './schema.js';
+
+/** One thing that happened in a call, as it is recorded of its attempt and shown to the tenant. */
+export interface Happened {
+  /** When the step began, ISO 8601 in UTC with milliseconds. */
+  at: string;
+  /** The step's name in the flow. */
+  step: string;
+  type: Step['type'];
+  /** Seconds of its prompts that were heard. */
+  heard_seconds?: number;
+  /** The key that was pressed. */
+  key?: string;
+  /** What was collected; stars when it is secret. */
+  digits?: string;
+  /** How it ended: one word, such as `timeout`, `wrong_key`, `connected`, `failed`. */
+  outcome?: string;
+  /** The id of what was recorded. */
+  recording?: string;
+}
+
+/** What a flow kept under a name. */
+export type Answers = Record<string, string>;
