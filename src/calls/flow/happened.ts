@@ -9,14 +9,15 @@ export interface Happened {
   type: Step['type'];
   /** Seconds of its prompts that were heard. */
   heard_seconds?: number;
-  /** The key that was pressed. */
-  key?: string;
+  /** Every key that was heard; stars where they are secret. */
+  pressed?: { at: string; key: string }[];
   /** What was collected; stars when it is secret. */
   digits?: string;
-  /** How it ended: one word, such as `timeout`, `wrong_key`, `connected`, `failed`. */
+  /** How it ended, in one word, where there is more than one way: `timeout`, `wrong_key`, `connected`, `hung_up` ... */
   outcome?: string;
-  /** The id of what was recorded. */
+  /** The id of what was recorded, and its length. */
   recording?: string;
+  recorded_seconds?: number;
 }
 
 /** What a flow kept under a name. */

@@ -58,8 +58,11 @@ const next = stepName.exactOptional().meta({ description: 'The next step; withou
 const repeats = z.int().min(0).max(5).default(1).meta({ description: 'How often it is asked again' });
 const seconds = (most: number, usual: number) => z.number().min(1).max(most).default(usual);
 
-const play = z.strictObject({ type: z.literal('play'), message: z.uuid().toLowerCase(), next });
-const say = z.strictObject({ type: z.literal('say'), prompt, next });
+const any_key_ends = z.boolean().default(false).meta({
+  description: 'Any key ends it, and the flow goes on; else keys are written down while it is heard',
+});
+const play = z.strictObject({ type: z.literal('play'), message: z.uuid().toLowerCase(), any_key_ends, next });
+const say = z.strictObject({ type: z.literal('say'), prompt, any_key_ends, next });
 
 const menu = z.strictObject({
   type: z.literal('menu'),
