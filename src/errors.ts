@@ -20,6 +20,7 @@ export type FaultCode =
   | 'cannot_listen'
   | 'command_failed'
   | 'config_invalid'
+  | 'content_missing'
   | 'database_newer'
   | 'directory_unreachable'
   | 'embedded_postgres_failed'

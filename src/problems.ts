@@ -75,6 +75,11 @@ export const PROBLEMS = {
     when: 'The campaign has no trunk: those of the one that it was copied from were deleted',
     todo: 'Set its `trunk_ids`',
   },
+  opt_outs_stay: {
+    status: 409,
+    when: 'The list is the one of those who pressed the opt-out key',
+    todo: 'Take numbers off it one by one, if they have agreed to be called again',
+  },
   campaign_ended: {
     status: 409,
     when: 'The campaign is completed or cancelled',

@@ -4,7 +4,7 @@ import type { Pool } from '../db/pool.js';
 /** Writes down what is heard of calls. */
 export interface CallNotes {
   /** Resolves once it is committed: true when the call's attempt was open, false when the note was about none. */
-  write(note: Partial<CallNote> & { callId: string }): Promise<boolean>;
+  write(note: CallNote): Promise<boolean>;
 }
 
 interface Waiting {
@@ -42,9 +42,8 @@ export function createCallNotes(pool: Pool, node: string): CallNotes {
 
   return {
     write(note) {
-      const full = { answeredAt: null, heardSeconds: null, key: null, hangup: null, ...note };
       return new Promise((resolve, reject) => {
-        waiting.push({ note: full, resolve, reject });
+        waiting.push({ note, resolve, reject });
         if (!writing) void writeAll();
       });
     },

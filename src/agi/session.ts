@@ -60,7 +60,7 @@ export class AgiSession {
   }
 
   /**
-   * Plays a sound file (`name` without its extension) until its end or until one of `escapeDigits` is pressed.
+   * Plays a sound file (`name` without its extension), from `fromMs` on, until its end or until one of `escapeDigits` is pressed.
    * `digit` is that key and `playedMs` how many milliseconds of the file had been played; both are null if it was played
    * to its end, which is also what Asterisk says of an empty file.
    *
@@ -72,10 +72,11 @@ export class AgiSession {
   play(
     name: string,
     escapeDigits = '',
-    options: CommandOptions = {},
+    { fromMs = 0, ...options }: CommandOptions & { fromMs?: number } = {},
   ): Promise<{ digit: string | null; playedMs: number | null }> {
     return this.#quietly(async () => {
-      const reply = await this.#command('CONTROL STREAM FILE', [name, escapeDigits, ...NO_CONTROLS], options);
+      const args = [name, escapeDigits, ...NO_CONTROLS, ...(fromMs > 0 ? [String(fromMs)] : [])];
+      const reply = await this.#command('CONTROL STREAM FILE', args, options);
       const digit = await this.#digit('CONTROL STREAM FILE', reply);
       return { digit, playedMs: digit === null ? null : reply.endpos };
     });

@@ -1,3 +1,4 @@
+import type { Key } from '../calls/flow/schema.js';
 import type { CallingWindow } from '../calls/window.js';
 import { newId } from '../ids.js';
 import { cappedUntil, isSuppressed, lacksConsent, lockedUntil } from './contact-rules.js';
@@ -10,9 +11,11 @@ export interface DueCampaign {
   campaign_id: string;
   /** In their order, those that cannot be dialled through now too. */
   trunks: TrunkInOrder[];
-  message_id: string;
-  sha256: string;
-  seconds: number;
+  /** What its calls say: a message, or a version of a flow. */
+  message_id: string | null;
+  flow_id: string | null;
+  flow_version: number | null;
+  opt_out_key: Key | null;
   ring_seconds: number;
   weight: number;
   campaign_ports: number | null;
@@ -44,14 +47,6 @@ export interface OpenPorts {
   trunk_id: string;
   pbx_trunk: string;
   held: number;
-}
-
-/** A token bucket row. `age_ms` is measured by the database's clock, the one clock that all nodes share. */
-export interface PaceRow {
-  scope: string;
-  id: string;
-  tokens: number;
-  age_ms: number;
 }
 
 export interface TakenContact {
@@ -110,7 +105,7 @@ export async function findDueCampaigns(
   const { rows } = await tx.query<DueCampaign>({
     name: 'find-due-campaigns',
     // The order in the counts is for the planner: it must not read the table until it has found enough.
-    text: `SELECT p.tenant_id, p.id AS campaign_id, o.trunks, p.message_id, m.sha256, m.seconds, p.ring_seconds, p.weight,
+    text: `SELECT p.tenant_id, p.id AS campaign_id, o.trunks, p.message_id, p.flow_id, p.flow_version, p.opt_out_key, p.ring_seconds, p.weight,
         p.ports AS campaign_ports, p.calls_per_second AS campaign_rate,
         t.ports AS tenant_ports, t.calls_per_second AS tenant_rate,
         p.calling_window AS window, p.start_at, p.end_at, statement_timestamp() AS now, c.zones, c.due, c.next_due_ms,
@@ -118,7 +113,6 @@ export async function findDueCampaigns(
         EXISTS (SELECT FROM erasures e WHERE e.tenant_id = p.tenant_id) OR EXISTS (SELECT FROM installation_erasures) AS erased
       FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
-      JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
       CROSS JOIN LATERAL (${trunksInOrder('$5', '$2')}) AS o
       CROSS JOIN LATERAL (
         SELECT array_agg(DISTINCT z.zones) AS zones, coalesce(sum(n.retried + n.fresh), 0)::integer AS due,
@@ -165,28 +159,6 @@ export async function findDueCampaigns(
     values: [most, templates, closed.map((c) => c.campaignId), closed.map((c) => c.zones), node],
   });
   return rows;
-}
-
-export async function findPace(tx: Tx, keys: { scope: string; id: string }[]): Promise<PaceRow[]> {
-  const { rows } = await tx.query<PaceRow>({
-    name: 'find-pace',
-    text: `SELECT scope, id, tokens,
-        (extract(epoch FROM statement_timestamp() - refilled_at) * 1000)::double precision AS age_ms
-      FROM pace JOIN unnest($1::text[], $2::text[]) AS k(scope, id) USING (scope, id)`,
-    values: [keys.map((k) => k.scope), keys.map((k) => k.id)],
-  });
-  return rows;
-}
-
-export async function savePace(tx: Tx, rows: { scope: string; id: string; tokens: number }[]): Promise<void> {
-  await tx.query({
-    name: 'save-pace',
-    text: `INSERT INTO pace (scope, id, tokens, refilled_at)
-      SELECT scope, id, tokens, statement_timestamp()
-      FROM unnest($1::text[], $2::text[], $3::double precision[]) AS k(scope, id, tokens)
-      ON CONFLICT (scope, id) DO UPDATE SET tokens = excluded.tokens, refilled_at = excluded.refilled_at`,
-    values: [rows.map((r) => r.scope), rows.map((r) => r.id), rows.map((r) => r.tokens)],
-  });
 }
 
 /** How many of the contacts that are about to be called have the same number as `c`, and come before it. */

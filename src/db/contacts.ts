@@ -108,6 +108,24 @@ export async function listContacts(
   return rows;
 }
 
+/** The fields of some contacts, by the contact's id, as texts; those that are null are left out. */
+export async function findContactFields(
+  db: Db,
+  contacts: readonly { tenantId: string; id: string }[],
+): Promise<Map<string, Record<string, string>>> {
+  const { rows } = await db.query<{ id: string; fields: Record<string, FieldValue> }>(
+    `SELECT id, fields FROM contacts JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id)`,
+    [contacts.map(({ tenantId }) => tenantId), contacts.map(({ id }) => id)],
+  );
+  return new Map(rows.map(({ id, fields }) => [id, textsOf(fields)]));
+}
+
+/** Fields as the texts that a flow may speak and compare. */
+export function textsOf(fields: Record<string, FieldValue>): Record<string, string> {
+  const known = Object.entries(fields).filter(([, value]) => value !== null);
+  return Object.fromEntries(known.map(([name, value]) => [name, String(value)]));
+}
+
 /** All contacts of a campaign by number, some at a time; in one state when `state` is not null. */
 export function readContacts(
   tx: Tx,

@@ -1,59 +1,100 @@
 import { callIdOf, parseCallId } from '../calls/call-id.js';
+import type { Answers, Happened } from '../calls/flow/happened.js';
+import type { Key } from '../calls/flow/schema.js';
 import type { HangupReport } from '../calls/report.js';
+import { type FieldValue, textsOf } from './contacts.js';
+import type { ContentRef } from './content.js';
 import { type Db, type Pool, transaction } from './pool.js';
 import { waitForTurn } from './turn.js';
 
-/** An attempt that has not ended, with what its call needs once it is answered. */
+/** An attempt that has not ended. */
 export interface OpenAttempt {
   callId: string;
   sawAnswer: boolean;
   /** When the hangup handler reported; null when it has not. */
   hangupAt: Date | null;
-  /** Hex SHA-256 of the campaign's audio. */
-  sha256: string;
-  /** The audio's length. */
-  seconds: number;
 }
-
-interface OpenAttemptRow {
-  tenant_id: string;
-  id: string;
-  answered_at: Date | null;
-  hangup_at: Date | null;
-  sha256: string;
-  seconds: number;
-}
-
-const OPEN_ATTEMPTS = `SELECT a.tenant_id, a.id, a.answered_at, a.hangup_at, m.sha256, m.seconds FROM attempts a
-  JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
-  JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
-  WHERE a.state = 'open' AND a.node = $1`;
 
 /** Every attempt of a node that has not ended. */
 export async function listOpenAttempts(db: Db, node: string): Promise<OpenAttempt[]> {
-  const { rows } = await db.query<OpenAttemptRow>(OPEN_ATTEMPTS, [node]);
-  return rows.map(fromRow);
+  const { rows } = await db.query<{
+    tenant_id: string;
+    id: string;
+    answered_at: Date | null;
+    hangup_at: Date | null;
+  }>(`SELECT tenant_id, id, answered_at, hangup_at FROM attempts WHERE state = 'open' AND node = $1`, [node]);
+  return rows.map((row) => ({
+    callId: callIdOf(row.tenant_id, row.id),
+    sawAnswer: row.answered_at !== null,
+    hangupAt: row.hangup_at,
+  }));
 }
 
-/** One attempt of a node, null when there is none or it has ended. */
-export async function findOpenAttempt(db: Db, node: string, callId: string): Promise<OpenAttempt | null> {
+/** What the call of an open attempt needs once it is answered. */
+export interface OpenCallRow {
+  callId: string;
+  number: string;
+  ordinal: number;
+  campaignId: string;
+  contactId: string;
+  fields: Record<string, string>;
+  content: ContentRef;
+}
+
+interface CallRow {
+  tenant_id: string;
+  id: string;
+  number: string;
+  ordinal: number;
+  campaign_id: string;
+  contact_id: string;
+  fields: Record<string, FieldValue>;
+  message_id: string | null;
+  flow_id: string | null;
+  flow_version: number | null;
+  opt_out_key: Key | null;
+}
+
+const OPEN_CALLS = `SELECT a.tenant_id, a.id, a.number, a.ordinal, a.campaign_id, a.contact_id, c.fields,
+    p.message_id, p.flow_id, p.flow_version, p.opt_out_key
+  FROM attempts a
+  JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
+  JOIN contacts c ON c.tenant_id = a.tenant_id AND c.id = a.contact_id
+  WHERE a.state = 'open' AND a.node = $1`;
+
+/** Every call of a node that is not over. */
+export async function listOpenCalls(db: Db, node: string): Promise<OpenCallRow[]> {
+  const { rows } = await db.query<CallRow>(OPEN_CALLS, [node]);
+  return rows.map(toCall);
+}
+
+/** One call of a node, null when there is none or it is over. */
+export async function findOpenCall(db: Db, node: string, callId: string): Promise<OpenCallRow | null> {
   const ids = parseCallId(callId);
   if (!ids) return null;
-  const { rows } = await db.query<OpenAttemptRow>(`${OPEN_ATTEMPTS} AND a.tenant_id = $2 AND a.id = $3`, [
+  const { rows } = await db.query<CallRow>(`${OPEN_CALLS} AND a.tenant_id = $2 AND a.id = $3`, [
     node,
     ids.tenantId,
     ids.attemptId,
   ]);
-  return rows[0] ? fromRow(rows[0]) : null;
+  return rows[0] ? toCall(rows[0]) : null;
 }
 
-function fromRow(row: OpenAttemptRow): OpenAttempt {
+function toCall(row: CallRow): OpenCallRow {
   return {
     callId: callIdOf(row.tenant_id, row.id),
-    sawAnswer: row.answered_at !== null,
-    hangupAt: row.hangup_at,
-    sha256: row.sha256,
-    seconds: row.seconds,
+    number: row.number,
+    ordinal: row.ordinal,
+    campaignId: row.campaign_id,
+    contactId: row.contact_id,
+    fields: textsOf(row.fields),
+    content: {
+      tenantId: row.tenant_id,
+      messageId: row.message_id,
+      flowId: row.flow_id,
+      flowVersion: row.flow_version,
+      optOutKey: row.opt_out_key,
+    },
   };
 }
 
@@ -125,13 +166,17 @@ export async function listCancelledCalls(db: Db, node: string): Promise<string[]
   return rows.map((r) => callIdOf(r.tenant_id, r.id));
 }
 
-/** What is written down of a call while it is up; each is null where the write is not about it. */
+/** What is written down of a call while it is up; what is not given, or null, stays as it is. */
 export interface CallNote {
   callId: string;
-  answeredAt: Date | null;
-  heardSeconds: number | null;
-  key: string | null;
-  hangup: HangupReport | null;
+  answeredAt?: Date | null;
+  heardSeconds?: number | null;
+  /** The last key that was pressed. */
+  key?: string | null;
+  /** Added to those that are there. */
+  steps?: readonly Happened[] | null;
+  answers?: Answers | null;
+  hangup?: HangupReport | null;
 }
 
 /**
@@ -147,6 +192,8 @@ export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]
         heard_seconds = coalesce(n.heard_seconds, a.heard_seconds),
         silent = a.silent AND coalesce(n.heard_seconds, 0) = 0,
         key = coalesce(n.key, a.key),
+        steps = CASE WHEN n.steps IS NULL THEN a.steps ELSE coalesce(a.steps, '[]') || n.steps END,
+        answers = coalesce(n.answers, a.answers),
         hangup_at = coalesce(a.hangup_at, n.hangup_at),
         hangup_cause = coalesce(n.hangup_cause, a.hangup_cause),
         sip_status = coalesce(n.sip_status, a.sip_status),
@@ -155,18 +202,18 @@ export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]
         ring_seconds = coalesce(n.ring_seconds, a.ring_seconds),
         talk_seconds = coalesce(n.talk_seconds, a.talk_seconds)
       FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::real[], $6::text[], $7::timestamptz[], $8::integer[],
-        $9::integer[], $10::text[], $11::text[], $12::real[], $13::real[])
+        $9::integer[], $10::text[], $11::text[], $12::real[], $13::real[], $14::jsonb[], $15::jsonb[])
         AS n(tenant_id, id, answered_at, heard_seconds, key, hangup_at, hangup_cause, sip_status, dial_status,
-          hung_up_by, ring_seconds, talk_seconds)
+          hung_up_by, ring_seconds, talk_seconds, steps, answers)
       WHERE a.tenant_id = n.tenant_id AND a.id = n.id AND a.node = $1
-        AND (a.state = 'open' OR a.heard_seconds IS NULL AND n.heard_seconds IS NOT NULL)
+        AND (a.state = 'open' OR a.heard_seconds IS NULL AND (n.heard_seconds IS NOT NULL OR n.steps IS NOT NULL))
       RETURNING a.tenant_id, a.id`,
     values: [
       node,
       ...keysOf(notes.map((n) => n.callId)),
-      notes.map((n) => n.answeredAt),
-      notes.map((n) => n.heardSeconds),
-      notes.map((n) => n.key),
+      notes.map((n) => n.answeredAt ?? null),
+      notes.map((n) => n.heardSeconds ?? null),
+      notes.map((n) => n.key ?? null),
       notes.map((n) => (n.hangup ? new Date() : null)),
       notes.map((n) => n.hangup?.hangupCause ?? null),
       notes.map((n) => n.hangup?.sipStatus ?? null),
@@ -174,6 +221,8 @@ export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]
       notes.map((n) => n.hangup?.hungUpBy ?? null),
       notes.map((n) => n.hangup?.ringSeconds ?? null),
       notes.map((n) => n.hangup?.talkSeconds ?? null),
+      notes.map((n) => (n.steps ? JSON.stringify(n.steps) : null)),
+      notes.map((n) => (n.answers ? JSON.stringify(n.answers) : null)),
     ],
   });
   return new Set(rows.map((r) => callIdOf(r.tenant_id, r.id)));

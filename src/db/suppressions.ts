@@ -7,6 +7,8 @@ export interface SuppressionList {
   name: string;
   /** The day that the list is of, `2026-11-21`. */
   as_of: string;
+  /** Campanile keeps it: those who pressed the opt-out key. It is always of today. */
+  opt_outs: boolean;
   numbers: number;
   created_at: Date;
 }
@@ -17,7 +19,7 @@ export interface SuppressedNumber {
   added_at: Date;
 }
 
-const COLUMNS = `id, name, as_of, created_at,
+const COLUMNS = `id, name, CASE WHEN opt_outs THEN (now() AT TIME ZONE 'UTC')::date ELSE as_of END AS as_of, opt_outs, created_at,
   (SELECT count(*) FROM suppressed_numbers n WHERE n.tenant_id = l.tenant_id AND n.list_id = l.id) AS numbers`;
 
 export async function insertSuppressionList(
@@ -85,7 +87,7 @@ export async function findOldSuppressionLists(
 ): Promise<string[] | null> {
   const { rows } = await db.query<{ lists: number; old: string[] }>(
     `SELECT count(*) AS lists,
-        coalesce(array_agg(name ORDER BY name) FILTER (WHERE as_of < (now() AT TIME ZONE 'UTC')::date - $2::integer), '{}')
+        coalesce(array_agg(name ORDER BY name) FILTER (WHERE NOT opt_outs AND as_of < (now() AT TIME ZONE 'UTC')::date - $2::integer), '{}')
           AS old
       FROM suppression_lists WHERE tenant_id = $1`,
     [tenantId, days],

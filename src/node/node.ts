@@ -27,7 +27,9 @@ import { createReconciler } from '../spool/reconciler.js';
 import { createReports } from '../spool/reports.js';
 import type { Template } from '../spool/template.js';
 import { createArchiveWatcher } from '../spool/watcher.js';
+import { answeredCall } from './answered-call.js';
 import { withdrawCancelledCalls } from './cancel-calls.js';
+import { createContents } from './contents.js';
 import { createDeleteTenants } from './delete-tenants.js';
 import { expireInTurns } from './expire-campaigns.js';
 import { createFinishArchived } from './finish-archived.js';
@@ -74,7 +76,8 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
 
     const tokens = createCallTokens(secret);
     const sounds = createSounds(pool, config.soundsDir, config.spoolOwner);
-    const openCalls = createOpenCalls(pool, node.name);
+    const contents = createContents(pool);
+    const openCalls = createOpenCalls(pool, node.name, contents);
     const inFlight = new Set<string>();
     const reports = createReports(spool);
     const turns = createTurns({
@@ -86,6 +89,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       tokens,
       hashNumber: createNumberHash(secret),
       sounds,
+      contents,
       openCalls,
       agiUrl: config.agiUrl,
       inFlight,
@@ -97,15 +101,15 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
 
     const admission = createAdmission(tokens, log);
     const notes = createCallNotes(pool, node.name);
-    const soundOf = async (callId: string) => {
+    const callOf = async (callId: string) => {
       const call = await openCalls.find(callId);
-      return call && { path: sounds.pathOf(call.sha256), seconds: call.seconds };
+      return call && answeredCall(call, { pool, sounds, log });
     };
     const agi = createAgiServer({
       ...config.agiListen,
       log,
       scripts: {
-        answered: answeredScript({ admission, notes, soundOf, log }),
+        answered: answeredScript({ admission, notes, callOf, log }),
         hangup: hangupScript({ admission, notes }),
       },
     });

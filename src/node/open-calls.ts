@@ -1,13 +1,18 @@
-import { findOpenAttempt, listOpenAttempts } from '../db/open-attempts.js';
+import type { Content } from '../db/content.js';
+import { findOpenCall, listOpenCalls, type OpenCallRow } from '../db/open-attempts.js';
 import type { Db } from '../db/pool.js';
+import type { Contents } from './contents.js';
 
 /** What a call of this node needs once it is answered. */
 export interface OpenCall {
   callId: string;
-  /** Hex SHA-256 of the campaign's audio. */
-  sha256: string;
-  /** Its length. */
-  seconds: number;
+  number: string;
+  ordinal: number;
+  campaignId: string;
+  contactId: string;
+  /** The contact's, where the flow may ask for them. */
+  fields: Record<string, string>;
+  content: Content;
 }
 
 /** The calls that this node has open, at hand so that nobody who answers waits for a query. */
@@ -22,23 +27,30 @@ export interface OpenCalls {
   whenNone(atMostMs: number): Promise<void>;
 }
 
-export function createOpenCalls(db: Db, node: string): OpenCalls {
+export function createOpenCalls(db: Db, node: string, contents: Contents): OpenCalls {
   const calls = new Map<string, OpenCall>();
   let tellNone: () => void = () => {};
   const add = (some: readonly OpenCall[]) => {
-    for (const { callId, sha256, seconds } of some) calls.set(callId, { callId, sha256, seconds });
+    for (const call of some) calls.set(call.callId, call);
   };
+  const toCall = async ({ content, ...row }: OpenCallRow): Promise<OpenCall> => ({
+    ...row,
+    content: await contents.get(content),
+  });
   return {
     add,
     async load() {
-      add(await listOpenAttempts(db, node));
+      add(await Promise.all((await listOpenCalls(db, node)).map(toCall)));
     },
     remove(callIds) {
       for (const callId of callIds) calls.delete(callId);
       if (calls.size === 0) tellNone();
     },
     async find(callId) {
-      return calls.get(callId) ?? (await findOpenAttempt(db, node, callId));
+      const atHand = calls.get(callId);
+      if (atHand) return atHand;
+      const row = await findOpenCall(db, node, callId);
+      return row && toCall(row);
     },
     async whenNone(atMostMs) {
       if (calls.size === 0) return;

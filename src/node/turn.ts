@@ -1,8 +1,10 @@
 import type { CallTokens } from '../agi/token.js';
+import { findContactFields } from '../db/contacts.js';
+import type { Content } from '../db/content.js';
 import { type Ending, type FinishedAttempt, finishAttempts } from '../db/finish.js';
 import type { NodeLimits } from '../db/nodes.js';
 import { releaseAttempts } from '../db/open-attempts.js';
-import { type Pool, transaction } from '../db/pool.js';
+import { type Pool, type Tx, transaction } from '../db/pool.js';
 import type { TrunkVerdict } from '../db/trunk-health.js';
 import { waitForTurn } from '../db/turn.js';
 import { CampanileError } from '../errors.js';
@@ -16,7 +18,8 @@ import { fileNameOf } from '../spool/name.js';
 import type { Reports } from '../spool/reports.js';
 import { renderTemplate, type Template } from '../spool/template.js';
 import { place, stage, unstage } from '../spool/writer.js';
-import type { OpenCalls } from './open-calls.js';
+import { type Contents, keyOf } from './contents.js';
+import type { OpenCall, OpenCalls } from './open-calls.js';
 
 export interface TurnOptions {
   pool: Pool;
@@ -27,6 +30,7 @@ export interface TurnOptions {
   tokens: CallTokens;
   hashNumber: HashNumber;
   sounds: Sounds;
+  contents: Contents;
   openCalls: OpenCalls;
   agiUrl: string;
   /** Calls between claim and place, which the reconciler must leave alone. */
@@ -48,6 +52,7 @@ export async function takeTurn(
 ): Promise<Pass> {
   const { pool, node, spool, templates, hashNumber, openCalls, inFlight, claimMemory } = options;
   const staged: string[] = [];
+  let opened: OpenCall[] = [];
   try {
     const { ended, trunks, claim } = await transaction(pool, async (tx) => {
       const turn = waitForTurn(tx);
@@ -61,14 +66,14 @@ export async function takeTurn(
             inFlight.add(call.callId);
             staged.push(call.callId);
           }
-          await stageCalls(calls, options);
+          [opened] = await Promise.all([readyCalls(tx, calls, options), stageCalls(calls, options)]);
         },
         claimMemory,
       );
       await Promise.all([turn, written]);
       return { ended, trunks, claim };
     });
-    openCalls.add(claim.calls);
+    openCalls.add(opened);
     const failed = place(spool, staged.map(fileNameOf));
     finished(ended);
     tellTrunks(trunks, options.log);
@@ -88,12 +93,46 @@ export function tellTrunks(verdicts: readonly TrunkVerdict[], log: Logger): void
 }
 
 async function stageCalls(calls: readonly ClaimedCall[], options: TurnOptions): Promise<void> {
-  const { spool, sounds } = options;
   const files = calls.map((call) => ({ name: fileNameOf(call.callId), content: render(call, options) }));
-  await Promise.all([
-    stage(spool, files),
-    ...calls.map((call) => sounds.ensure(call.tenantId, call.messageId, call.sha256)),
+  await stage(options.spool, files);
+}
+
+/** All that the calls need once they are answered: what they say and do, with the sounds on this node, and whom they speak to. */
+async function readyCalls(tx: Tx, calls: readonly ClaimedCall[], options: TurnOptions): Promise<OpenCall[]> {
+  const { contents, sounds } = options;
+  const refs = new Map(calls.map(({ content }) => [keyOf(content), content]));
+  const ready = new Map<string, Content>();
+  const [fields] = await Promise.all([
+    findFields(tx, calls),
+    ...[...refs].map(async ([key, ref]) => {
+      const content = await contents.get(ref);
+      for (const { messageId, sha256 } of content.sounds.values())
+        await sounds.ensure(ref.tenantId, messageId, sha256);
+      ready.set(key, content);
+    }),
   ]);
+  return calls.map(({ callId, number, ordinal, campaignId, contactId, content }) => ({
+    callId,
+    number,
+    ordinal,
+    campaignId,
+    contactId,
+    fields: fields.get(contactId) ?? {},
+    content: ready.get(keyOf(content))!,
+  }));
+}
+
+/** The fields of the contacts that a flow may ask for. */
+async function findFields(
+  tx: Tx,
+  calls: readonly ClaimedCall[],
+): Promise<Map<string, Record<string, string>>> {
+  const asking = calls.filter(({ content }) => content.flowId !== null);
+  if (asking.length === 0) return new Map();
+  return findContactFields(
+    tx,
+    asking.map(({ tenantId, contactId: id }) => ({ tenantId, id })),
+  );
 }
 
 function render(call: ClaimedCall, { templates, tokens, agiUrl, reports }: TurnOptions): string {

@@ -5,16 +5,16 @@ import {
   countOpenPorts,
   type DueCampaign,
   findDueCampaigns,
-  findPace,
   type OpenPorts,
-  savePace,
   type Taken,
   type TakenContact,
   takeDueContacts,
 } from '../db/claim.js';
+import type { ContentRef } from '../db/content.js';
 import { findErasedContacts, suppressTakenContacts } from '../db/erasures.js';
 import { completeCampaigns } from '../db/finish.js';
 import type { NodeLimits } from '../db/nodes.js';
+import { findPace, savePace } from '../db/pace.js';
 import type { Tx } from '../db/pool.js';
 import type { HashNumber } from '../number-hash.js';
 import { type Closed, closedZonesOf, NOTHING_CLOSED, sameZones } from './closed.js';
@@ -29,10 +29,10 @@ export interface ClaimedCall {
   callerId: string | null;
   ringSeconds: number;
   tenantId: string;
-  messageId: string;
-  sha256: string;
-  /** Its length. */
-  seconds: number;
+  campaignId: string;
+  contactId: string;
+  ordinal: number;
+  content: ContentRef;
 }
 
 export interface Claim {
@@ -246,12 +246,23 @@ function callsOf(taken: TakenContact[], due: DueCampaign[]): ClaimedCall[] {
       pbxTrunk: trunk.pbx_trunk,
       callerId: trunk.caller_id,
       ringSeconds: d.ring_seconds,
-      tenantId: d.tenant_id,
-      messageId: d.message_id,
-      sha256: d.sha256,
-      seconds: d.seconds,
+      tenantId: t.tenant_id,
+      campaignId: t.campaign_id,
+      contactId: t.contact_id,
+      ordinal: t.ordinal,
+      content: contentOf(d),
     };
   });
+}
+
+function contentOf(d: DueCampaign): ContentRef {
+  return {
+    tenantId: d.tenant_id,
+    messageId: d.message_id,
+    flowId: d.flow_id,
+    flowVersion: d.flow_version,
+    optOutKey: d.opt_out_key,
+  };
 }
 
 /**

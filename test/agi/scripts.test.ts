@@ -8,6 +8,9 @@ import { hangupScript } from '../../src/agi/scripts/hangup.js';
 import { type AgiServer, createAgiServer } from '../../src/agi/server.js';
 import { createCallTokens } from '../../src/agi/token.js';
 import { registerNode } from '../../src/db/nodes.js';
+import type { Sounds } from '../../src/messages/sounds.js';
+import { answeredCall } from '../../src/node/answered-call.js';
+import { createContents } from '../../src/node/contents.js';
 import { createOpenCalls, type OpenCalls } from '../../src/node/open-calls.js';
 import { insertCampaignFixture, insertTenantFixture, numbersFor } from '../support/campaigns.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -35,20 +38,21 @@ beforeEach(async () => {
   await insertCampaignFixture(database.pool, tenant, numbersFor('200', 1));
   const { calls } = await claimInTurn(database.pool, node, async () => {});
   callId = calls[0]!.callId;
-  openCalls = createOpenCalls(database.pool, 'a');
+  openCalls = createOpenCalls(database.pool, 'a', createContents(database.pool));
   const { log, lines } = memoryLog();
   logged = lines;
   const admission = createAdmission(tokens, log);
   const notes = createCallNotes(database.pool, 'a');
-  const soundOf = async (id: string) => {
+  const sounds = { pathOf: (sha256: string) => `/sounds/${sha256}` } as Sounds;
+  const callOf = async (id: string) => {
     const call = await openCalls.find(id);
-    return call && { path: `/sounds/${call.sha256}`, seconds: call.seconds };
+    return call && answeredCall(call, { pool: database.pool, sounds, log });
   };
   server = createAgiServer({
     port: 0,
     log,
     scripts: {
-      answered: answeredScript({ admission, notes, soundOf, log }),
+      answered: answeredScript({ admission, notes, callOf, log }),
       hangup: hangupScript({ admission, notes }),
     },
   });

@@ -16,8 +16,10 @@ import { answeredScript } from '../../src/agi/scripts/answered.js';
 import { hangupScript } from '../../src/agi/scripts/hangup.js';
 import { type AgiScript, type AgiServer, createAgiServer } from '../../src/agi/server.js';
 import { createCallTokens } from '../../src/agi/token.js';
+import { flowOfMessage } from '../../src/calls/flow/of-message.js';
 import { parseReport } from '../../src/calls/report.js';
 import type { CallNote } from '../../src/db/open-attempts.js';
+import { newId } from '../../src/ids.js';
 import { until } from '../../src/lab/condition.js';
 import { createLog } from '../../src/log.js';
 import { type SandboxOptions, type SandboxPbx, startSandboxPbx } from '../../src/sandbox/pbx.js';
@@ -71,7 +73,13 @@ export class Room {
           admission,
           notes,
           log,
-          soundOf: async () => ({ path: this.sound, seconds: 3 }),
+          callOf: async () => ({
+            flow: flowOfMessage(newId(), null),
+            fields: {},
+            about: {},
+            soundOf: () => ({ path: this.sound, seconds: 3 }),
+            deeds: { optOut: async () => {}, ask: async () => null },
+          }),
         }),
         hangup: hangupScript({ admission, notes }),
         ...scripts,

@@ -11,6 +11,7 @@ import {
   listSuppressionLists,
   updateSuppressionList,
 } from '../../db/suppressions.js';
+import { CampanileError } from '../../errors.js';
 import { newId } from '../../ids.js';
 import { notFound } from '../problem.js';
 import { route } from '../route.js';
@@ -118,9 +119,13 @@ export const deleteSuppressionListRoute = route({
   summary: 'Delete a suppression list: its numbers may be called again, unless they are on another one',
   status: 204,
   answer: null,
+  problems: ['opt_outs_stay'],
   handle: ({ change, tenant, id }) =>
     change(async (tx) => {
-      if (!(await deleteSuppressionList(tx, tenant.id, id))) missing();
+      const list = (await findSuppressionListById(tx, tenant.id, id)) ?? missing();
+      if (list.opt_outs)
+        throw new CampanileError('opt_outs_stay', 'cannot delete the list of those who want no more calls');
+      await deleteSuppressionList(tx, tenant.id, id);
     }),
 });
 

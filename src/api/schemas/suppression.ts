@@ -18,6 +18,9 @@ export const suppressionList = z
     id: uuid,
     name: z.string(),
     as_of: z.iso.date(),
+    opt_outs: z.boolean().meta({
+      description: 'Campanile keeps it: who pressed the opt-out key of a call is on it. Always of today',
+    }),
     numbers: z.int().min(0).meta({ description: 'How many numbers are on it' }),
     created_at: time,
   })

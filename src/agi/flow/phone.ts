@@ -1,0 +1,65 @@
+import type { Key, Part } from '../../calls/flow/schema.js';
+import type { Values } from '../../calls/flow/text.js';
+import { ALL_KEYS, type Phone, type Said } from '../../calls/flow/way.js';
+import { messageOf } from '../../errors.js';
+import { HangupError } from '../errors.js';
+import type { AgiSession } from '../session.js';
+
+/** A sound file, without its extension, and its length; null when that is not known. */
+export interface Sound {
+  path: string;
+  seconds: number | null;
+}
+
+/** What a part of a prompt sounds like. Throws when there is no such sound. */
+export type SoundOf = (part: Exclude<Part, { say: string }>, values: Values) => Sound;
+
+/** The telephone of a flow, as an AGI session: its `say` throws when a sound cannot be played. */
+export function createPhone(session: AgiSession, soundOf: SoundOf): Phone {
+  return {
+    async say(prompt, values, keys, heard) {
+      let heardSeconds = 0;
+      for (const part of prompt) {
+        if ('say' in part) throw new Error(`cannot say a ${part.say} yet`);
+        const said = await play(session, soundOf(part, values), keys, heard);
+        heardSeconds += said.heardSeconds;
+        if (said.hungUp || said.key !== null) return { ...said, heardSeconds };
+      }
+      return { key: null, heardSeconds, hungUp: false };
+    },
+    async key(seconds) {
+      return (await session.waitForDigit(Math.round(seconds * 1000))) as Key | null;
+    },
+    record: () => Promise.reject(new Error('cannot record yet')),
+    transfer: () => Promise.reject(new Error('cannot transfer yet')),
+  };
+}
+
+/** Plays a sound until one of `keys`; where another key broke it off, it goes on. */
+async function play(
+  session: AgiSession,
+  { path, seconds }: Sound,
+  keys: readonly Key[],
+  heard: (key: Key) => void,
+): Promise<Said> {
+  let fromMs = 0;
+  for (;;) {
+    const started = performance.now();
+    try {
+      const { digit, playedMs } = await session.play(path, ALL_KEYS.join(''), { fromMs });
+      const ended =
+        (playedMs === null ? seconds : playedMs / 1000) ?? (fromMs + performance.now() - started) / 1000;
+      const key = digit as Key | null;
+      if (key === null || keys.includes(key)) return { key, heardSeconds: ended, hungUp: false };
+      heard(key);
+      fromMs = Math.round(ended * 1000);
+    } catch (error) {
+      if (!(error instanceof HangupError))
+        throw new Error(`cannot play ${path}: ${messageOf(error)}`, { cause: error });
+      // Where Asterisk does not know it, as much as there was time for.
+      const atMost = fromMs + performance.now() - started;
+      const playedMs = error.playedMs ?? (seconds === null ? atMost : seconds * 1000);
+      return { key: null, heardSeconds: Math.min(playedMs, atMost) / 1000, hungUp: true };
+    }
+  }
+}

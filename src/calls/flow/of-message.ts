@@ -1,0 +1,11 @@
+import type { Flow, Key } from './schema.js';
+
+/** The flow of a campaign that has a message and none of its own: it is played, and any key ends it. */
+export function flowOfMessage(messageId: string, optOutKey: Key | null): Flow {
+  return {
+    start: 'message',
+    language: 'en',
+    opt_out_key: optOutKey,
+    steps: { message: { type: 'play', message: messageId, any_key_ends: true } },
+  };
+}

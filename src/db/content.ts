@@ -1,0 +1,57 @@
+import { flowOfMessage } from '../calls/flow/of-message.js';
+import { messagesOf } from '../calls/flow/parts.js';
+import type { Flow, Key } from '../calls/flow/schema.js';
+import { CampanileError } from '../errors.js';
+import type { Db } from './pool.js';
+
+/** What the calls of a campaign say and do: its message, or a version of its flow. Neither changes once it is in use. */
+export interface ContentRef {
+  tenantId: string;
+  messageId: string | null;
+  flowId: string | null;
+  flowVersion: number | null;
+  /** With a message. */
+  optOutKey: Key | null;
+}
+
+/** A sound that a call may play. */
+export interface MessageSound {
+  messageId: string;
+  /** Hex SHA-256 of the audio. */
+  sha256: string;
+  seconds: number;
+}
+
+/** All that a call needs once it is answered, apart from the contact. */
+export interface Content {
+  flow: Flow;
+  /** By message id. */
+  sounds: ReadonlyMap<string, MessageSound>;
+}
+
+/** Reads what calls say and do. Throws a CampanileError (`content_missing`) when the flow or a message of it is gone. */
+export async function findContent(db: Db, ref: ContentRef): Promise<Content> {
+  const flow = ref.messageId === null ? await findFlow(db, ref) : flowOfMessage(ref.messageId, ref.optOutKey);
+  const ids = messagesOf(flow);
+  const { rows } = await db.query<MessageSound>(
+    `SELECT id AS "messageId", sha256, seconds FROM messages WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
+    [ref.tenantId, ids],
+  );
+  const sounds = new Map(rows.map((row) => [row.messageId, row]));
+  const missing = ids.find((id) => !sounds.has(id));
+  if (missing) throw new CampanileError('content_missing', `message ${missing} is not in the database`);
+  return { flow, sounds };
+}
+
+async function findFlow(db: Db, { tenantId, flowId, flowVersion }: ContentRef): Promise<Flow> {
+  const { rows } = await db.query<{ definition: Flow }>(
+    'SELECT definition FROM flow_versions WHERE tenant_id = $1 AND flow_id = $2 AND version = $3',
+    [tenantId, flowId, flowVersion],
+  );
+  if (!rows[0])
+    throw new CampanileError(
+      'content_missing',
+      `flow ${flowId} has no version ${flowVersion} in the database`,
+    );
+  return rows[0].definition;
+}
