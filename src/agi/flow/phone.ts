@@ -1,6 +1,6 @@
 import type { Key, Part } from '../../calls/flow/schema.js';
 import type { Values } from '../../calls/flow/text.js';
-import { ALL_KEYS, type Phone, type Said } from '../../calls/flow/way.js';
+import { ALL_KEYS, FlowOver, type Phone, type Said } from '../../calls/flow/way.js';
 import { messageOf } from '../../errors.js';
 import { HangupError } from '../errors.js';
 import type { AgiSession } from '../session.js';
@@ -28,11 +28,19 @@ export function createPhone(session: AgiSession, soundOf: SoundOf): Phone {
       return { key: null, heardSeconds, hungUp: false };
     },
     async key(seconds) {
-      return (await session.waitForDigit(Math.round(seconds * 1000))) as Key | null;
+      return untilHangup(async () => (await session.waitForDigit(Math.round(seconds * 1000))) as Key | null);
     },
     record: () => Promise.reject(new Error('cannot record yet')),
     transfer: () => Promise.reject(new Error('cannot transfer yet')),
   };
+}
+
+async function untilHangup<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof HangupError ? new FlowOver() : error;
+  }
 }
 
 /** Plays a sound until one of `keys`; where another key broke it off, it goes on. */

@@ -3,7 +3,6 @@ import type { Flow } from '../../calls/flow/schema.js';
 import type { Values } from '../../calls/flow/text.js';
 import type { Deeds } from '../../calls/flow/way.js';
 import type { Logger } from '../../log.js';
-import { HangupError } from '../errors.js';
 import { createJournal } from '../flow/journal.js';
 import { createPhone, type SoundOf } from '../flow/phone.js';
 import type { CallNotes } from '../notes.js';
@@ -54,7 +53,6 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
         happened: journal.happened,
       });
     } catch (error) {
-      if (error instanceof HangupError) return;
       failed = true;
       throw error;
     } finally {

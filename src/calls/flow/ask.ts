@@ -45,9 +45,10 @@ async function askAgain(
   let before: readonly Part[] = [];
   for (let asked = 0; ; asked++) {
     const reply = await once(before);
-    way.entry.outcome = reply.outcome;
-    if (reply.outcome === 'answered') return reply.next;
-    if (asked === repeats) return otherwise[reply.outcome];
+    if (reply.outcome === 'answered' || asked === repeats) {
+      way.entry.outcome = reply.outcome;
+      return reply.outcome === 'answered' ? reply.next : otherwise[reply.outcome];
+    }
     before = after[reply.outcome] ?? [];
   }
 }

@@ -21,7 +21,7 @@ const MOST_STEPS = 500;
 
 /**
  * Walks a flow (checked by check.ts) with whoever answered. Resolves when it is at its end, and the call is to be hung up;
- * throws what the phone throws when the call ends before. `fields` are the contact's, `call` what is known of the call and
+ * and when the call ends before; throws what went wrong. `fields` are the contact's, `call` what is known of the call and
  * can be asked for as `{call.machine}`, for example.
  */
 export async function runFlow(
@@ -46,9 +46,12 @@ async function take(step: Step, way: Way): Promise<string | undefined> {
   try {
     return await doStep(step, way);
   } catch (error) {
-    way.entry.outcome ??= 'hung_up';
-    if (!(error instanceof FlowOver)) throw error;
-    return undefined;
+    if (error instanceof FlowOver) {
+      way.entry.outcome ??= 'hung_up';
+      return undefined;
+    }
+    way.entry.outcome = 'failed';
+    throw error;
   } finally {
     way.deeds.happened(way.entry, way.answers);
   }

@@ -20,7 +20,7 @@ export interface Recorded {
 /** What became of a transfer. `full`: the destination had no free port; `abandoned`: the callee hung up before it was taken. */
 export type Transferred = 'connected' | 'busy' | 'no_answer' | 'failed' | 'full' | 'abandoned';
 
-/** What a flow can do to the call. Everything but `say` throws when the call has ended. */
+/** What a flow can do to the call. Everything but `say` throws FlowOver when the call has ended. */
 export interface Phone {
   /** Says the parts in order until one of `keys` is pressed; any other goes to `heard`, and it is said on. */
   say(
@@ -45,7 +45,7 @@ export interface Deeds {
   ask(step: StepOf<'webhook'>, values: Values): Promise<Answers | null>;
 }
 
-/** Thrown within a flow when the call is over for it: nothing more is to be said. */
+/** Thrown when the call is over for the flow: the callee has hung up, or nothing more is to be said. */
 export class FlowOver extends Error {
   override readonly name = 'FlowOver';
 }
