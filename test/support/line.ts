@@ -9,6 +9,7 @@ import { type Config, loadConfig, loadSecret } from '../../src/config.js';
 import { type AsteriskInstance, startAsterisk } from '../../src/lab/asterisk.js';
 import { type FarEnd, type FarEndOptions, startFarEnd } from '../../src/lab/far-end.js';
 import { canHaveAsterisk, ensureAsterisk, type Image } from '../../src/lab/image.js';
+import { type Phones, type PhonesOptions, startPhones } from '../../src/lab/phone/phones.js';
 import { freePort } from '../../src/lab/ports.js';
 import { createLog, type Logger } from '../../src/log.js';
 import { type Running, startCampanile } from '../../src/main.js';
@@ -16,6 +17,7 @@ import { toneWav } from '../../src/messages/tone.js';
 import { packageRoot } from '../../src/root.js';
 import { callIdOfFile } from '../../src/spool/name.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
+import { compile } from './program.js';
 
 /**
  * `describe` for what needs a real Asterisk. Where none can be had the tests are skipped by name, with the reason;
@@ -43,6 +45,8 @@ export interface Line {
   database: TestDatabase;
   asterisk: AsteriskInstance;
   farEnd: FarEnd;
+  /** Far ends with ears and mouths, where they were asked for: the PBX trunk `phones`. */
+  phones: Phones | null;
   config: Config;
   /** Starts Campanile, or another one after it was stopped. */
   start(over?: Partial<Config>, log?: Logger): Promise<Running>;
@@ -60,7 +64,12 @@ export interface ApiAnswer {
 export type SendToApi = (method: string, path: string, body?: unknown, type?: string) => Promise<ApiAnswer>;
 
 export async function startLine(
-  options: { farEnd?: Partial<FarEndOptions>; config?: Partial<Config>; extraExtensions?: string } = {},
+  options: {
+    farEnd?: Partial<FarEndOptions>;
+    phones?: PhonesOptions;
+    config?: Partial<Config>;
+    extraExtensions?: string;
+  } = {},
 ): Promise<Line> {
   const image = await testImage();
   const dir = await mkdtemp(join(tmpdir(), 'campanile-line-'));
@@ -72,11 +81,13 @@ export async function startLine(
     port: await freePort('udp'),
     ...options.farEnd,
   });
+  if (options.phones) await compile();
+  const phones = options.phones ? await startPhones(options.phones) : null;
   const asterisk = await startAsterisk({
     image,
     dir: join(dir, 'asterisk'),
     sipPort: await freePort('udp'),
-    farEnds: { far: farEnd.address },
+    farEnds: { far: farEnd.address, ...(phones ? { phones: phones.address } : {}) },
     includes: [join(packageRoot, 'dialplan', 'campanile.conf')],
     ...(options.extraExtensions ? { extraExtensions: options.extraExtensions } : {}),
   });
@@ -100,6 +111,7 @@ export async function startLine(
     database,
     asterisk,
     farEnd,
+    phones,
     config,
     async start(over = {}, log = createLog(process.env.TEST_LOG ?? 'error')) {
       const campanile = await startCampanile({ ...config, ...over }, 'all', log, (error) => {
@@ -112,6 +124,7 @@ export async function startLine(
       for (const campanile of running) await campanile.stop();
       await asterisk.stop();
       await farEnd.stop();
+      await phones?.stop();
       await database.drop();
       await rm(dir, { recursive: true, force: true });
     },
