@@ -101,6 +101,21 @@ export const PROBLEMS = {
     when: 'Only a running campaign can be paused',
     todo: 'Nothing: it does not call',
   },
+  campaign_running: {
+    status: 409,
+    when: 'The campaign is running, and this may change only while it is not',
+    todo: 'Pause it first',
+  },
+  flow_deleted: {
+    status: 409,
+    when: 'The flow of the campaign was deleted',
+    todo: 'Create a campaign with another flow',
+  },
+  flow_in_use: {
+    status: 409,
+    when: 'Campaigns that have not ended use the flow',
+    todo: 'Give them another `flow_id`, or cancel them',
+  },
   trunk_in_use: {
     status: 409,
     when: 'Campaigns that have not ended use the trunk',

@@ -31,6 +31,15 @@ import {
 } from './routes/erasures.js';
 import { getCampaignEvents, getEvents } from './routes/events.js';
 import { exportAttempts, exportContacts } from './routes/exports.js';
+import {
+  checkFlowRoute,
+  createFlow,
+  deleteFlowRoute,
+  getFlow,
+  getFlows,
+  getFlowVersions,
+  replaceFlowRoute,
+} from './routes/flows.js';
 import { getHealth } from './routes/health.js';
 import { createImport, getImport, getImports, getRejected } from './routes/imports.js';
 import { createMessage, getAudio, getMessage, getMessages } from './routes/messages.js';
@@ -79,6 +88,13 @@ export const routes: readonly Route[] = [
   getMessages,
   getMessage,
   getAudio,
+  createFlow,
+  checkFlowRoute,
+  getFlows,
+  getFlow,
+  getFlowVersions,
+  replaceFlowRoute,
+  deleteFlowRoute,
   createCampaign,
   getCampaigns,
   getCampaign,

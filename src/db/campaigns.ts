@@ -12,7 +12,13 @@ export interface NewCampaign {
   name: string;
   /** In order: where one cannot take a call, the next does. Empty only when they were deleted after its end, or in a copy. */
   trunk_ids: string[];
-  message_id: string;
+  /** What is played; null where there is a flow. */
+  message_id: string | null;
+  flow_id: string | null;
+  /** The version of the flow; null in a draft, and where there is a message. */
+  flow_version: number | null;
+  /** With a message, the key that means "do not call me again". */
+  opt_out_key: string | null;
   caller_id: string | null;
   ports: number | null;
   calls_per_second: number | null;
@@ -50,7 +56,7 @@ const COUNTERS = `pending, calling, retrying, answered, busy, no_answer, failed,
 
 const COLUMNS = `id, name, status,
   array(SELECT ct.trunk_id FROM campaign_trunks ct WHERE ct.tenant_id = campaigns.tenant_id AND ct.campaign_id = campaigns.id
-    ORDER BY ct.position) AS trunk_ids, message_id, caller_id, ports, calls_per_second, weight,
+    ORDER BY ct.position) AS trunk_ids, message_id, flow_id, flow_version, opt_out_key, caller_id, ports, calls_per_second, weight,
   ring_seconds, retry, max_attempts, suppression_max_age_days, requires_consent, calling_window, start_at, end_at, created_at, started_at, ended_at, archived_at, ${COUNTERS}`;
 
 function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
@@ -71,6 +77,9 @@ function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
     campaign.start_at,
     campaign.end_at,
     campaign.requires_consent,
+    campaign.flow_id,
+    campaign.flow_version,
+    campaign.opt_out_key,
   ];
 }
 
@@ -78,8 +87,8 @@ export async function insertCampaign(tx: Tx, tenantId: string, campaign: NewCamp
   await tx.query(
     `INSERT INTO campaigns (tenant_id, id, name, message_id, caller_id, ports, calls_per_second, weight,
         ring_seconds, retry, max_attempts, suppression_max_age_days, calling_window, start_at, end_at,
-        requires_consent)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+        requires_consent, flow_id, flow_version, opt_out_key)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
     settingsOf(tenantId, campaign),
   );
   await setTrunkOrder(tx, tenantId, campaign.id, campaign.trunk_ids);
@@ -142,7 +151,7 @@ export async function updateCampaign(tx: Tx, tenantId: string, campaign: NewCamp
     `UPDATE campaigns SET name = $3, message_id = $4, caller_id = $5, ports = $6,
         calls_per_second = $7, weight = $8, ring_seconds = $9, retry = $10, max_attempts = $11,
         suppression_max_age_days = $12, calling_window = $13, start_at = $14, end_at = $15,
-        requires_consent = $16
+        requires_consent = $16, flow_id = $17, flow_version = $18, opt_out_key = $19
       WHERE tenant_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
     settingsOf(tenantId, campaign),
   );
@@ -177,6 +186,20 @@ export async function updateCampaignStatus(
       WHERE tenant_id = $1 AND id = $2`,
     [tenantId, id, status],
   );
+}
+
+/** Sets the version of its flow that a campaign goes by. */
+export async function updateFlowVersion(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  version: number,
+): Promise<void> {
+  await tx.query('UPDATE campaigns SET flow_version = $3 WHERE tenant_id = $1 AND id = $2', [
+    tenantId,
+    id,
+    version,
+  ]);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { lockCampaign } from './campaigns.js';
+import { deleteUnusedFlows } from './flows.js';
 import { type TenantDatabase, transaction } from './pool.js';
 
 /** So many rows are deleted in a fraction of a second; a million at once would take longer than a statement may. */
@@ -23,4 +24,5 @@ export async function deleteCampaign(db: TenantDatabase, tenantId: string, id: s
     }
   }
   await db.query('DELETE FROM campaigns WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
+  await deleteUnusedFlows(db, tenantId);
 }

@@ -64,3 +64,17 @@ export async function listUnusedAudio(db: Db, hashes: readonly string[]): Promis
   );
   return rows.map(({ sha256 }) => sha256);
 }
+
+/** Of these ids those that are of no message of the tenant's. */
+export async function listUnknownMessages(
+  db: Db,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>(
+    `SELECT DISTINCT i.id FROM unnest($2::uuid[]) AS i(id)
+      WHERE NOT EXISTS (SELECT FROM messages m WHERE m.tenant_id = $1 AND m.id = i.id)`,
+    [tenantId, ids],
+  );
+  return rows.map(({ id }) => id);
+}

@@ -14,6 +14,8 @@ export interface TenantOnApi {
 export interface Equipped extends TenantOnApi {
   trunkId: string;
   messageId: string;
+  /** A flow that plays the message. */
+  flowId: string;
   /** A suppression list, with one number. */
   listId: string;
   keyId: string;
@@ -62,6 +64,10 @@ export async function createEquipped(api: ApiFixture, changes: object = {}): Pro
     body: silence,
     type: 'audio/wav',
   });
+  const flow = await api.send('POST', '/v1/flows', {
+    token: tenant.token,
+    body: flowBody(created(message).json.id),
+  });
   const list = await api.send('POST', '/v1/suppression-lists', {
     token: tenant.token,
     body: { name: 'No more' },
@@ -86,10 +92,15 @@ export async function createEquipped(api: ApiFixture, changes: object = {}): Pro
   });
   const webhookId: string = created(webhook).json.id;
   const delivery = await api.send('POST', `/v1/webhooks/${webhookId}/test`, { token: tenant.token });
-  const [trunkId, messageId, keyId, erasureId, deliveryId] = [trunk, message, key, erasure, delivery].map(
-    (reply) => created(reply).json.id,
-  );
-  return { ...tenant, trunkId, messageId, listId, keyId, erasureId, webhookId, deliveryId };
+  const [trunkId, messageId, flowId, keyId, erasureId, deliveryId] = [
+    ...[trunk, message, flow, key, erasure, delivery],
+  ].map((reply) => created(reply).json.id);
+  return { ...tenant, trunkId, messageId, flowId, listId, keyId, erasureId, webhookId, deliveryId };
+}
+
+/** A flow as it is saved, which plays a message. */
+export function flowBody(messageId: string, name = 'Bells'): { name: string; definition: object } {
+  return { name, definition: { start: 'ring', steps: { ring: { type: 'play', message: messageId } } } };
 }
 
 /** A draft campaign; returns its id. */

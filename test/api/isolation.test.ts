@@ -71,6 +71,7 @@ async function rowsOf(tenantId: string): Promise<string> {
     ...['trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
     ...['suppression_lists', 'suppressed_numbers', 'api_keys', 'sip_accounts', 'audit_log'],
     ...['imports', 'import_rejections', 'erasures', 'campaign_trunks', 'trunk_slices'],
+    ...['flows', 'flow_versions'],
     ...['event_outbox', 'events', 'webhooks', 'webhook_deliveries'],
   ];
   const found = await Promise.all(
@@ -101,6 +102,7 @@ describe('with the WHERE clauses taken out of its queries', () => {
       const secrets = [
         owner.trunkId,
         owner.messageId,
+        owner.flowId,
         owner.listId,
         owner.keyId,
         owner.erasureId,

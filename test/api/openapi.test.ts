@@ -32,12 +32,17 @@ describe('the OpenAPI document', () => {
   });
 
   it('has every method that the app takes, by what 405 says of its paths', async () => {
-    for (const [path, methods] of Object.entries<Record<string, unknown>>(document.paths)) {
-      const other = ['delete', 'put'].find((method) => !(method in methods))!;
-      const reply = await api.send(other, path.replace(/\{\w+\}/, 'x'));
+    const paths = Object.entries<Record<string, unknown>>(document.paths);
+    for (const [path] of paths) {
+      const address = path.replace(/\{\w+\}/, 'x');
+      // /v1/flows/check is an address of /v1/flows/{id}, too.
+      const takesIt = (other: string) => new RegExp(`^${other.replace(/\{\w+\}/, '[^/]+')}$`).test(address);
+      const methods = paths.filter(([other]) => takesIt(other)).flatMap(([, found]) => Object.keys(found));
+      const other = ['delete', 'put', 'patch'].find((method) => !methods.includes(method))!;
+      const reply = await api.send(other, address);
       expect(reply.status).toBe(405);
       const allowed = reply.headers.get('Allow')!.toLowerCase().split(', ');
-      expect(allowed.filter((m) => m !== 'head').sort()).toEqual(Object.keys(methods).sort());
+      expect(allowed.filter((m) => m !== 'head').sort()).toEqual(methods.sort());
     }
   });
 
@@ -67,7 +72,7 @@ describe('the OpenAPI document', () => {
   it('says what the checks are, and that unknown properties are refused', () => {
     const { NewCampaign, Problem } = document.components.schemas;
     expect(NewCampaign.additionalProperties).toBe(false);
-    expect(NewCampaign.required.sort()).toEqual(['message_id', 'name', 'trunk_ids']);
+    expect(NewCampaign.required.sort()).toEqual(['name', 'trunk_ids']);
     expect(NewCampaign.properties.ring_seconds).toMatchObject({ minimum: 5, maximum: 120, default: 30 });
     expect(Problem.properties.code.type).toBe('string');
     const { properties } = document.components.schemas.RetryRules;

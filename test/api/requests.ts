@@ -1,6 +1,6 @@
 import type { Route } from '../../src/api/route.js';
 import type { Sent } from './client.js';
-import { type Equipped, numbers, silence, suppressedNumber, unknownId } from './fixtures.js';
+import { type Equipped, flowBody, numbers, silence, suppressedNumber, unknownId } from './fixtures.js';
 
 /** A request that would do what the route is for. */
 export function validRequest(
@@ -12,6 +12,7 @@ export function validRequest(
     tenants: ids.owner.id,
     trunks: ids.owner.trunkId,
     messages: ids.owner.messageId,
+    flows: ids.owner.flowId,
     campaigns: ids.campaign,
     'suppression-lists': ids.owner.listId,
     'api-keys': ids.owner.keyId,
@@ -29,6 +30,9 @@ export function validRequest(
     'patch /v1/trunks/{id}': { name: 'Changed' },
     'put /v1/pbx-trunks/{name}': { ports: 7, calls_per_second: null },
     'post /v1/campaigns': { name: 'New', trunk_ids: [ids.owner.trunkId], message_id: ids.owner.messageId },
+    'post /v1/flows': flowBody(ids.owner.messageId),
+    'post /v1/flows/check': flowBody(ids.owner.messageId),
+    'put /v1/flows/{id}': flowBody(ids.owner.messageId, 'Changed'),
     'post /v1/api-keys': { name: 'New', role: 'viewer' },
     'post /v1/webhooks': { url: 'https://203.0.113.7/new' },
     'patch /v1/webhooks/{id}': { enabled: false },

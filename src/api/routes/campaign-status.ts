@@ -7,8 +7,10 @@ import {
   notifyDue,
   updateCampaignArchived,
   updateCampaignStatus,
+  updateFlowVersion,
 } from '../../db/campaigns.js';
 import { cancelContacts } from '../../db/contacts.js';
+import { shareFlow } from '../../db/flows.js';
 import { type Db, type TenantDatabase, type Tx, transaction } from '../../db/pool.js';
 import { findOldSuppressionLists } from '../../db/suppressions.js';
 import { CampanileError } from '../../errors.js';
@@ -32,6 +34,7 @@ export const startCampaign = changeStatus(
       );
     }
     await checkSuppressionLists(tx, tenantId, found);
+    await takeNewestFlow(tx, tenantId, found);
     await updateCampaignStatus(tx, tenantId, found.id, 'running');
     await notifyDue(tx);
   },
@@ -137,6 +140,14 @@ function changeStatus(
       return show(db);
     },
   });
+}
+
+/** From its start on a campaign goes by one version of its flow, whatever becomes of the flow. */
+async function takeNewestFlow(tx: Tx, tenantId: string, { id, flow_id }: Campaign): Promise<void> {
+  if (flow_id === null) return;
+  const flow = await shareFlow(tx, tenantId, flow_id);
+  if (!flow) throw new Error(`the flow ${flow_id} of a draft was deleted`);
+  await updateFlowVersion(tx, tenantId, id, flow.version);
 }
 
 /** Throws a CampanileError (`suppression_lists_old`, 409) when the campaign demands newer suppression lists than there are. */

@@ -13,14 +13,15 @@ import {
   updateCampaignStatus,
 } from '../../db/campaigns.js';
 import { deleteCampaign } from '../../db/delete-campaign.js';
-import { findMessageById } from '../../db/messages.js';
+import { shareFlow } from '../../db/flows.js';
 import type { Db, Tx } from '../../db/pool.js';
 import type { Tenant } from '../../db/tenants.js';
 import { setTrunkOrder } from '../../db/trunk-order.js';
 import { findTrunkById, type Trunk } from '../../db/trunks.js';
 import { CampanileError } from '../../errors.js';
 import { newId } from '../../ids.js';
-import { FieldsInvalid, notFound } from '../problem.js';
+import { contentOf } from '../campaign-content.js';
+import { type FieldError, FieldsInvalid, notFound } from '../problem.js';
 import { type Answer, route } from '../route.js';
 import {
   campaign,
@@ -43,9 +44,13 @@ export const createCampaign = route({
     withTrunks(() =>
       change(async (tx) => {
         checkTimes(body);
-        await checkReferences(tx, tenant.id, body);
+        const errors = await wrongTrunks(tx, tenant.id, body);
+        const content = await contentOf(tx, tenant.id, body, errors);
+        if (errors.length > 0) throw new FieldsInvalid(errors);
         const calling_window = inZone(body.calling_window, tenant);
-        return showCampaign(await insertCampaign(tx, tenant.id, { id: newId(), ...body, calling_window }));
+        return showCampaign(
+          await insertCampaign(tx, tenant.id, { id: newId(), ...body, ...content, calling_window }),
+        );
       }),
     ),
 });
@@ -90,7 +95,7 @@ export const changeCampaign = route({
     'Change a campaign that has not ended: with the next call. Calls under way keep what they were placed with',
   body: campaignChanges,
   answer: campaign,
-  problems: ['campaign_ended'],
+  problems: ['campaign_ended', 'campaign_running'],
   handle: ({ change, tenant, id, body }) => {
     const update = async (tx: Tx) => {
       const found = await lockCampaign(tx, tenant.id, id);
@@ -102,12 +107,15 @@ export const changeCampaign = route({
       // The trunks decide what may be shown: with either the other is to be looked at.
       const { trunk_ids, caller_id } = { ...found, ...body };
       const shown = 'trunk_ids' in body || 'caller_id' in body ? { trunk_ids, caller_id } : {};
-      await checkReferences(tx, tenant.id, { ...body, ...shown });
+      const errors = await wrongTrunks(tx, tenant.id, shown);
+      const content = await contentOf(tx, tenant.id, body, errors, found);
+      if (errors.length > 0) throw new FieldsInvalid(errors);
       if (body.trunk_ids) await setTrunkOrder(tx, tenant.id, id, body.trunk_ids);
       const { calling_window = found.calling_window } = body;
       const changed = await updateCampaign(tx, tenant.id, {
         ...found,
         ...body,
+        ...content,
         calling_window: inZone(calling_window, tenant),
       });
       // It may have more ports now.
@@ -127,13 +135,20 @@ export const copyCampaign = route({
   status: 201,
   location: '/v1/campaigns/{id}',
   answer: campaign,
+  problems: ['flow_deleted'],
   handle: ({ change, tenant, id, body }) =>
     change(async (tx) => {
       const found = await findCampaignById(tx, tenant.id, id);
       if (!found) throw notFound('campaign');
       // Cut between two characters.
       const name = body.name ?? `Copy of ${found.name}`.slice(0, 200).replace(/[\uD800-\uDBFF]$/, '');
-      return showCampaign(await insertCampaign(tx, tenant.id, { ...found, id: newId(), name }));
+      const { flow_id } = found;
+      if (flow_id !== null && !(await shareFlow(tx, tenant.id, flow_id))) {
+        const message = 'cannot copy a campaign whose flow was deleted: create one with another flow';
+        throw new CampanileError('flow_deleted', message);
+      }
+      const copy = { ...found, id: newId(), name, flow_version: null };
+      return showCampaign(await insertCampaign(tx, tenant.id, copy));
     }),
 });
 
@@ -197,19 +212,17 @@ async function withTrunks<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Throws a FieldsInvalid when a trunk or the message that a campaign names is none of the tenant's. */
-async function checkReferences(
+/** Trunks that a campaign names and that are none of the tenant's, or may not show its caller id. */
+async function wrongTrunks(
   db: Db,
   tenantId: string,
-  named: { trunk_ids?: string[]; message_id?: string; caller_id?: string | null },
-): Promise<void> {
+  named: { trunk_ids?: string[]; caller_id?: string | null },
+): Promise<FieldError[]> {
   const ids = named.trunk_ids ?? [];
   const trunks: (Trunk | null)[] = [];
   for (const id of ids) trunks.push(await findTrunkById(db, tenantId, id));
-  const message = named.message_id === undefined || (await findMessageById(db, tenantId, named.message_id));
-  const errors = [
+  return [
     ...trunks.flatMap((trunk, i) => (trunk ? [] : [{ field: `/trunk_ids/${i}`, message: 'is no trunk' }])),
-    ...(message ? [] : [{ field: '/message_id', message: 'is no message' }]),
     ...trunks
       .filter((trunk) => trunk?.sip && !mayShow(trunk.sip, named.caller_id ?? null))
       .slice(0, 1)
@@ -218,7 +231,6 @@ async function checkReferences(
         message: `is none of the caller ids that the trunk ${JSON.stringify(trunk!.name)} may show`,
       })),
   ];
-  if (errors.length > 0) throw new FieldsInvalid(errors);
 }
 
 /** A campaign as the API shows it: the counters of its contacts in an object of their own, with their sum. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { KEYS } from '../../calls/flow/schema.js';
 import { parseDelays, RETRYABLE, type Retryable, type RetryRules } from '../../calls/retry.js';
 import { CAMPAIGN_STATUSES, CONTACT_STATES, type ContactState } from '../../calls/states.js';
 import { parseWindow, WEEKDAYS } from '../../calls/window.js';
@@ -76,7 +77,18 @@ const settings = {
       description:
         'In order: where a trunk has no free port, rests or cannot be dialled through, or a call fails on it as congestion or unreachable, the next is tried',
     }),
-  message_id: uuid,
+  message_id: uuid.meta({ description: 'What is played; a campaign has either this or `flow_id`' }),
+  flow_id: uuid.meta({
+    description:
+      'What the call does, instead of `message_id`; the start takes its newest version, and the campaign keeps it',
+  }),
+  opt_out_key: z
+    .enum([...KEYS])
+    .nullable()
+    .meta({
+      description:
+        'With `message_id`: heard all through the message; whoever presses it is suppressed and the call ends. A flow has its own',
+    }),
   caller_id: e164.nullable().meta({ description: 'Shown to the callee; null is the trunk’s own' }),
   ports: ports.nullable().meta({ description: 'Calls at once; null is without a limit of its own' }),
   calls_per_second: callsPerSecond.nullable(),
@@ -108,6 +120,9 @@ const settings = {
 export const newCampaign = z
   .strictObject({
     ...settings,
+    message_id: settings.message_id.optional(),
+    flow_id: settings.flow_id.optional(),
+    opt_out_key: settings.opt_out_key.default(null),
     caller_id: settings.caller_id.default(null),
     ports: settings.ports.default(null),
     calls_per_second: settings.calls_per_second.default(null),
@@ -121,13 +136,18 @@ export const newCampaign = z
     start_at: settings.start_at.default(null),
     end_at: settings.end_at.default(null),
   })
-  .meta({ id: 'NewCampaign' });
+  .meta({ id: 'NewCampaign', description: 'With either `message_id` or `flow_id`' });
 
 export const campaignChanges = z
   .strictObject({
     name: settings.name.exactOptional(),
     trunk_ids: settings.trunk_ids.exactOptional(),
     message_id: settings.message_id.exactOptional(),
+    flow_id: settings.flow_id.exactOptional(),
+    flow_version: z.int().min(1).exactOptional().meta({
+      description: 'Of a paused campaign: another version of its flow, such as the newest',
+    }),
+    opt_out_key: settings.opt_out_key.exactOptional(),
     caller_id: settings.caller_id.exactOptional(),
     ports: settings.ports.exactOptional(),
     calls_per_second: settings.calls_per_second.exactOptional(),
@@ -157,7 +177,13 @@ export const campaign = z
     trunk_ids: z.array(uuid).meta({
       description: 'In order; without those that were deleted since it ended',
     }),
-    message_id: uuid,
+    message_id: uuid.nullable(),
+    flow_id: uuid.nullable(),
+    flow_version: z.int().nullable().meta({
+      description:
+        'The version of the flow that it goes by; null in a draft, which takes the newest when it is started',
+    }),
+    opt_out_key: settings.opt_out_key,
     caller_id: z.string().nullable(),
     ports: z.int().nullable(),
     calls_per_second: z.number().nullable(),

@@ -1,0 +1,44 @@
+import { fieldsOf } from './fields-of.js';
+import { type Problem, problemAt } from './problem.js';
+import type { Flow } from './schema.js';
+import { CALL_NAMES, DIGITS, keptBy, keptNames, type Text, textsOf } from './texts.js';
+
+/** What is wrong with the names in a flow's texts, and with those under which it keeps something. */
+export function checkTexts(flow: Flow): Problem[] {
+  const kept = keptNames(flow);
+  return [
+    ...textsOf(flow).flatMap((text) => {
+      const names = new Set(fieldsOf(text.text).map(({ name }) => name));
+      return [...names].flatMap((name) => {
+        const wrong = whyNot(name, text, kept);
+        return wrong === null ? [] : [problemAt(text.at, wrong)];
+      });
+    }),
+    ...checkKept(flow),
+  ];
+}
+
+function whyNot(name: string, { spoken, confirms }: Text, kept: ReadonlySet<string>): string | null {
+  const ofCall = name.startsWith('call.');
+  if (ofCall && !CALL_NAMES.some((known) => name === `call.${known}`)) {
+    return `names {${name}}, which is none of ${CALL_NAMES.map((known) => `{call.${known}}`).join(', ')}`;
+  }
+  if (spoken && (ofCall || name === DIGITS || kept.has(name))) {
+    const part = `{"say": "${name === DIGITS ? 'digits' : 'characters'}", "value": "{${name}}"}`;
+    return `is spoken before the call, when {${name}} is not known yet: use a say part instead, such as ${part}`;
+  }
+  if (name === DIGITS && !confirms) {
+    return 'names {digits}, which only the confirm of a collect knows: use the name of its save_as';
+  }
+  return null;
+}
+
+function checkKept(flow: Flow): Problem[] {
+  return Object.entries(flow.steps).flatMap(([step, made]) =>
+    keptBy(made)
+      .filter(({ name }) => name === DIGITS)
+      .map(({ at }) =>
+        problemAt(['steps', step, ...at], 'must be another name: {digits} is what a confirm speaks back'),
+      ),
+  );
+}
