@@ -1,6 +1,6 @@
 import { flowOfMessage } from '../calls/flow/of-message.js';
-import { messagesOf } from '../calls/flow/parts.js';
 import type { Flow, Key } from '../calls/flow/schema.js';
+import { messagesOf } from '../calls/flow/texts.js';
 import { CampanileError } from '../errors.js';
 import type { Db } from './pool.js';
 
@@ -32,7 +32,7 @@ export interface Content {
 /** Reads what calls say and do. Throws a CampanileError (`content_missing`) when the flow or a message of it is gone. */
 export async function findContent(db: Db, ref: ContentRef): Promise<Content> {
   const flow = ref.messageId === null ? await findFlow(db, ref) : flowOfMessage(ref.messageId, ref.optOutKey);
-  const ids = messagesOf(flow);
+  const ids = [...new Set(messagesOf(flow).map(({ id }) => id))];
   const { rows } = await db.query<MessageSound>(
     `SELECT id AS "messageId", sha256, seconds FROM messages WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
     [ref.tenantId, ids],
