@@ -2,12 +2,19 @@ import { parseArgs } from 'node:util';
 import { benchCalls } from './calls.js';
 import { benchClaim } from './claim.js';
 import { benchExport } from './export.js';
+import { benchFirstAudio } from './first-audio.js';
 import { benchImport } from './import.js';
 import { startGround } from './line.js';
 
-const BENCHES = { calls: benchCalls, claim: benchClaim, export: benchExport, import: benchImport };
+const BENCHES = {
+  calls: benchCalls,
+  claim: benchClaim,
+  export: benchExport,
+  'first-audio': benchFirstAudio,
+  import: benchImport,
+};
 
-// npm run bench [-- calls|claim|export|import] [-- --rounds N]
+// npm run bench [-- calls|claim|export|first-audio|import] [-- --rounds N]
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '3' } },

@@ -1,9 +1,16 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../src/lab/ports.js';
 import { insertBenchCampaign } from './campaign.js';
-import { type BenchLine, type Child, type Ground, median, startBenchLine, startChild } from './line.js';
+import {
+  type BenchLine,
+  type Child,
+  type Ground,
+  median,
+  startBenchLine,
+  startCampanileNode,
+  startChild,
+} from './line.js';
 import { watchRefills } from './refill.js';
 
 const PORTS = 60;
@@ -56,21 +63,9 @@ async function compare(
   times: number,
 ) {
   const { asterisk } = line;
-  const agiPort = await freePort('tcp');
   const bare = () =>
     startChild('bench/bare.js', [asterisk.spoolDir, `${PORTS}`, code, `${asterisk.uid}`, `${asterisk.gid}`]);
-  const campanile = () =>
-    startChild('src/cli/campanile.js', ['serve', '--role', 'node'], {
-      DATABASE_URL: ground.url,
-      CAMPANILE_DATA: join(ground.dir, 'data'),
-      CAMPANILE_AGI_LISTEN: `127.0.0.1:${agiPort}`,
-      CAMPANILE_SPOOL: asterisk.spoolDir,
-      CAMPANILE_ASTERISK_RUN: asterisk.runDir,
-      CAMPANILE_SPOOL_OWNER: `${asterisk.uid}:${asterisk.gid}`,
-      CAMPANILE_NODE_PORTS: `${PORTS}`,
-      CAMPANILE_LOG_LEVEL: 'error',
-      CAMPANILE_STOP_GRACE: '5s',
-    });
+  const campanile = () => startCampanileNode(ground, asterisk, PORTS);
   const contacts = Math.ceil((perSecondAtMost * (WINDOW_MS + WARM_UP_MS + 10_000)) / 1000) * times;
   const campaign = await insertBenchCampaign(ground.pool, { ports: PORTS, contacts, code, seconds: 3 });
   const rounds: { bare: Window; campanile: Window }[] = [];

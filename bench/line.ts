@@ -8,7 +8,7 @@ import { openDatabase } from '../src/db/database.js';
 import { createPool, type Pool } from '../src/db/pool.js';
 import { type AsteriskInstance, startAsterisk } from '../src/lab/asterisk.js';
 import { type FarEnd, startFarEnd } from '../src/lab/far-end.js';
-import { ensureAsterisk } from '../src/lab/image.js';
+import { ensureAsterisk, type Image } from '../src/lab/image.js';
 import { freePort } from '../src/lab/ports.js';
 import { createLog } from '../src/log.js';
 import { packageRoot } from '../src/root.js';
@@ -49,8 +49,37 @@ export interface BenchLine {
   stop(): Promise<void>;
 }
 
-/** A real Asterisk and a far end in `dir`. Its context `bare` is what the bare script's calls come to. */
+/** A real Asterisk and a far end in `dir`; the bare script's calls play a file of Asterisk's. */
 export async function startBenchLine(dir: string): Promise<BenchLine> {
+  const shutdown = createShutdown();
+  const farEnd = await startFarEnd({
+    image: await benchImage(),
+    dir: join(dir, 'far-end'),
+    port: await freePort('udp'),
+  });
+  shutdown.add(() => farEnd.stop());
+  const asterisk = await startBenchAsterisk(dir, farEnd.address, 'Playback(demo-congrats)');
+  shutdown.add(() => asterisk.stop());
+  return { asterisk, farEnd, stop: shutdown.stop };
+}
+
+/** A real Asterisk in `dir` whose calls go to `farEnd` ('host:port'); those of the bare script then run the application `bare`. */
+export async function startBenchAsterisk(
+  dir: string,
+  farEnd: string,
+  bare: string,
+): Promise<AsteriskInstance> {
+  return startAsterisk({
+    image: await benchImage(),
+    dir: join(dir, 'asterisk'),
+    sipPort: await freePort('udp'),
+    farEnds: { far: farEnd },
+    includes: [join(packageRoot, 'dialplan', 'campanile.conf')],
+    extraExtensions: `[bare]\nexten => s,1,${bare}\n`,
+  });
+}
+
+async function benchImage(): Promise<Image> {
   const { cacheDir } = loadConfig({});
   const { image, note } = await ensureAsterisk({
     prefer: '22',
@@ -58,19 +87,26 @@ export async function startBenchLine(dir: string): Promise<BenchLine> {
     log: (line) => console.error(line),
   });
   if (note) console.log(note);
-  const shutdown = createShutdown();
-  const farEnd = await startFarEnd({ image, dir: join(dir, 'far-end'), port: await freePort('udp') });
-  shutdown.add(() => farEnd.stop());
-  const asterisk = await startAsterisk({
-    image,
-    dir: join(dir, 'asterisk'),
-    sipPort: await freePort('udp'),
-    farEnds: { far: farEnd.address },
-    includes: [join(packageRoot, 'dialplan', 'campanile.conf')],
-    extraExtensions: '[bare]\nexten => s,1,Playback(demo-congrats)\n',
+  return image;
+}
+
+/** `campanile serve --role node` beside `asterisk`, for the campaigns of the ground's database. */
+export async function startCampanileNode(
+  ground: Ground,
+  asterisk: AsteriskInstance,
+  ports: number,
+): Promise<Child> {
+  return startChild('src/cli/campanile.js', ['serve', '--role', 'node'], {
+    DATABASE_URL: ground.url,
+    CAMPANILE_DATA: join(ground.dir, 'data'),
+    CAMPANILE_AGI_LISTEN: `127.0.0.1:${await freePort('tcp')}`,
+    CAMPANILE_SPOOL: asterisk.spoolDir,
+    CAMPANILE_ASTERISK_RUN: asterisk.runDir,
+    CAMPANILE_SPOOL_OWNER: `${asterisk.uid}:${asterisk.gid}`,
+    CAMPANILE_NODE_PORTS: `${ports}`,
+    CAMPANILE_LOG_LEVEL: 'error',
+    CAMPANILE_STOP_GRACE: '5s',
   });
-  shutdown.add(() => asterisk.stop());
-  return { asterisk, farEnd, stop: shutdown.stop };
 }
 
 /** Runs a compiled file of ours; resolves once it runs. Its errors are shown. */

@@ -14,8 +14,8 @@ export interface PhonesOptions {
   port?: number;
   /** What they speak: PCMU unless given. Keys are RFC 4733 events always. */
   codec?: CodecName;
-  /** Send silence whenever they say nothing, as telephones do; otherwise they send nothing then. */
-  comfortNoise?: boolean;
+  /** Send silence whenever they say nothing, as telephones do: true unless given. AMD() cannot tell time without packets. */
+  sendSilence?: boolean;
   /** Longest that a phone stays on a call, in milliseconds: two minutes unless given. */
   limitMs?: number;
   /** What they do with calls; the first that fits a number counts. A number without one answers and listens. */
@@ -46,7 +46,7 @@ export interface Phones {
 export interface PhonesSettings {
   port: number;
   codec: CodecName;
-  comfortNoise: boolean;
+  sendSilence: boolean;
   limitMs: number;
 }
 
@@ -67,14 +67,14 @@ type Ask = Question extends infer Q ? (Q extends { id: number } ? Omit<Q, 'id'> 
  * CampanileError when they do not.
  */
 export async function startPhones(options: PhonesOptions = {}): Promise<Phones> {
-  const { codec = 'PCMU', comfortNoise = false, limitMs = 120_000, scripts = [] } = options;
+  const { codec = 'PCMU', sendSilence = true, limitMs = 120_000, scripts = [] } = options;
   const port = options.port ?? (await freePort('udp'));
   const child = fork(join(packageRoot, 'dist/src/lab/phone/process.js'), {
     serialization: 'advanced',
     execArgv: [],
   });
   const ask = createAsk(child);
-  await ask({ ask: 'start', settings: { port, codec, comfortNoise, limitMs }, scripts }).catch((error) => {
+  await ask({ ask: 'start', settings: { port, codec, sendSilence, limitMs }, scripts }).catch((error) => {
     child.kill('SIGKILL');
     throw error;
   });

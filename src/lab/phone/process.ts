@@ -28,7 +28,7 @@ class Exchange {
     this.#settings = settings;
     this.#socket = socket;
     this.#sounds = createSounds(settings.codec);
-    this.#comfort = settings.comfortNoise ? this.#sounds.silence(20) : null;
+    this.#comfort = settings.sendSilence ? this.#sounds.silence(20) : null;
     socket.on('message', (packet, from) => {
       const message = parseSip(packet.toString('utf8'));
       if (message) this.#receive(message, (text) => this.#send(text, from.port, from.address));
