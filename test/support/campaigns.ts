@@ -101,18 +101,23 @@ export async function insertCampaignFixture(
     status?: string;
     callerId?: string;
     trunkIds?: readonly string[];
+    /** In place of the tenant's message: its first version. */
+    flowId?: string;
+    /** Of every contact. */
+    fields?: Record<string, string>;
+    optOutKey?: string;
   } = {},
 ): Promise<string> {
   const id = newId();
   await pool.query(
     `INSERT INTO campaigns (tenant_id, id, name, status, message_id, ports, calls_per_second, weight,
-        ring_seconds, retry, max_attempts, caller_id, started_at)
-      VALUES ($1, $2, 'campaign', $3, $4, $5, $6, $7, $8, $9, $10, $11, now())`,
+        ring_seconds, retry, max_attempts, caller_id, flow_id, flow_version, opt_out_key, started_at)
+      VALUES ($1, $2, 'campaign', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, now())`,
     [
       tenant.tenantId,
       id,
       options.status ?? 'running',
-      tenant.messageId,
+      options.flowId ? null : tenant.messageId,
       options.ports ?? null,
       options.rate ?? null,
       options.weight ?? 1,
@@ -120,6 +125,9 @@ export async function insertCampaignFixture(
       JSON.stringify(options.retry ?? {}),
       options.maxAttempts ?? 5,
       options.callerId ?? null,
+      options.flowId ?? null,
+      options.flowId ? 1 : null,
+      options.optOutKey ?? null,
     ],
   );
   await pool.query(
@@ -128,9 +136,9 @@ export async function insertCampaignFixture(
     [tenant.tenantId, id, options.trunkIds ?? [tenant.trunkId]],
   );
   await pool.query(
-    `INSERT INTO contacts (tenant_id, id, campaign_id, number)
-      SELECT $1, id, $2, number FROM unnest($3::uuid[], $4::text[]) AS n(id, number)`,
-    [tenant.tenantId, id, numbers.map(() => newId()), numbers],
+    `INSERT INTO contacts (tenant_id, id, campaign_id, number, fields)
+      SELECT $1, id, $2, number, $5 FROM unnest($3::uuid[], $4::text[]) AS n(id, number)`,
+    [tenant.tenantId, id, numbers.map(() => newId()), numbers, JSON.stringify(options.fields ?? {})],
   );
   return id;
 }

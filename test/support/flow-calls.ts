@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import type { Answers, Happened } from '../../src/calls/flow/happened.js';
+import { flowDefinition } from '../../src/calls/flow/schema.js';
+import { newId } from '../../src/ids.js';
+import { codecOf } from '../../src/lab/phone/codec.js';
+import { compareBytes, type Sequence } from '../../src/lab/phone/compare.js';
+import type { HeardCall } from '../../src/lab/phone/heard.js';
+import type { Step } from '../../src/lab/phone/script.js';
+import { pcmOfWav } from '../../src/lab/phone/sounds.js';
+import { renderWav } from '../../src/messages/wav.js';
+import {
+  type AttemptRow,
+  attemptsOf,
+  insertCampaignFixture,
+  insertTenantFixture,
+  type TenantFixture,
+  untilCompleted,
+} from './campaigns.js';
+import type { Line } from './line.js';
+
+/** A message like no other, so that what was heard of it cannot be mistaken. */
+export interface Noise {
+  wav: Buffer;
+  sha256: string;
+  /** As an ulaw call hears it. */
+  payload: Buffer;
+  seconds: number;
+}
+
+/** Noise of so many seconds; another `seed` is another sound. */
+export function noise(seconds: number, seed: number): Noise {
+  const samples = Buffer.alloc(Math.round(seconds * 8000) * 2);
+  let state = seed;
+  for (let i = 0; i < samples.length; i += 2) {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    samples.writeInt16LE((state >> 17) - 8192, i);
+  }
+  const wav = renderWav(samples);
+  const sha256 = createHash('sha256').update(wav).digest('hex');
+  return { wav, sha256, payload: codecOf('PCMU').encode(pcmOfWav(wav)), seconds };
+}
+
+/** An attempt with what its flow did. */
+export interface FlowAttempt extends AttemptRow {
+  steps: Happened[] | null;
+  answers: Answers | null;
+}
+
+/** What both sides say of one call. */
+export interface FlowCall {
+  heard: HeardCall;
+  attempt: FlowAttempt;
+  /** The steps, each without its times. */
+  steps: object[];
+  /** Which of these sounds the callee heard, one behind the other, and whether anything else. */
+  heardAs(...sounds: Noise[]): Sequence;
+}
+
+/** Calls to phones by flows, over a line that has phones. */
+export interface FlowCalls {
+  tenant: TenantFixture;
+  /** The id of a message that is this noise. */
+  message(sound: Noise): string;
+  /** Saves a flow, given without its defaults; its messages may be given as noise. Returns its id. */
+  flow(definition: object): Promise<string>;
+  /** One call of a campaign by a flow to a phone that takes `script`. */
+  call(flowId: string, script: Step[], fields?: Record<string, string>): Promise<FlowCall>;
+}
+
+export async function flowCalls(line: Line, sounds: readonly Noise[]): Promise<FlowCalls> {
+  const { pool } = line.database;
+  const tenant = await insertTenantFixture(pool, {
+    ports: 200,
+    pbxTrunk: 'phones',
+    audio: sounds[0]!.wav,
+    sha256: sounds[0]!.sha256,
+  });
+  const ids = new Map([[sounds[0]!, tenant.messageId]]);
+  for (const sound of sounds.slice(1)) {
+    const id = newId();
+    ids.set(sound, id);
+    await pool.query(
+      `INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds) VALUES ($1, $2, 'noise', $3, $4, $5)`,
+      [tenant.tenantId, id, sound.sha256, sound.wav, sound.seconds],
+    );
+  }
+  let dialled = 0;
+  return {
+    tenant,
+    message: (sound) => ids.get(sound)!,
+    async flow(definition) {
+      const id = newId();
+      await pool.query(`INSERT INTO flows (tenant_id, id, name) VALUES ($1, $2, 'flow')`, [
+        tenant.tenantId,
+        id,
+      ]);
+      await pool.query(
+        'INSERT INTO flow_versions (tenant_id, flow_id, version, definition) VALUES ($1, $2, 1, $3)',
+        [tenant.tenantId, id, JSON.stringify(flowDefinition.parse(definition))],
+      );
+      return id;
+    },
+    async call(flowId, script, fields = {}) {
+      const number = `+1212${2000 + dialled++}555`;
+      await line.phones!.use([{ number, steps: script }]);
+      const id = await insertCampaignFixture(pool, tenant, [number], { flowId, fields });
+      await pool.query(`SELECT pg_notify('campanile_due', '')`);
+      const heard = await line.phones!.untilEnded(number);
+      await untilCompleted(pool, [id], 30);
+      return flowCall(heard, (await attemptsOf(pool, id))[0] as FlowAttempt);
+    },
+  };
+}
+
+/** What both sides say of one call, put together. */
+export function flowCall(heard: HeardCall, attempt: FlowAttempt): FlowCall {
+  return {
+    heard,
+    attempt,
+    steps: (attempt.steps ?? []).map(withoutTimes),
+    heardAs: (...sounds) => {
+      const received = Buffer.concat(heard.stretches.map(({ payload }) => payload));
+      return compareBytes(received, ...sounds.map(({ payload }) => payload));
+    },
+  };
+}
+
+function withoutTimes({ at, heard_seconds, pressed, ...entry }: Happened): object {
+  return { ...entry, ...(pressed ? { pressed: pressed.map(({ key }) => key).join('') } : {}) };
+}
