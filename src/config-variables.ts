@@ -154,6 +154,8 @@ export const variables = z.object({
   ),
   CAMPANILE_NODE_PORTS: variable('a whole number from 1 to 100000', '100', integer(1, 100_000)),
   CAMPANILE_NODE_CALLS_PER_SECOND: variable('a number above 0', '10', callsPerSecond),
+  CAMPANILE_TEST_MODE: variable('on, off or only', 'on', text(/^(on|off|only)$/)),
+  CAMPANILE_TEST_PORTS: variable('a whole number from 1 to 1000', '20', integer(1, 1000)),
   CAMPANILE_SECRET: variable(
     `at least ${secretBytes} bytes`,
     'what "openssl rand -hex 32" prints',

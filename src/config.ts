@@ -45,6 +45,10 @@ export interface Config {
   nodePorts: number;
   /** CAMPANILE_NODE_CALLS_PER_SECOND: how many calls this node starts in a second; null is without limit. */
   nodeCallsPerSecond: number | null;
+  /** CAMPANILE_TEST_MODE: whether a sandbox node for test campaigns runs beside the node, or in its place. */
+  testMode: 'on' | 'off' | 'only';
+  /** CAMPANILE_TEST_PORTS: how many calls the sandbox node carries at once. */
+  testPorts: number;
   /** CAMPANILE_SECRET: the key material tokens are signed, passwords of trunks and secrets of webhooks encrypted, and numbers of erased persons hashed with; null means the file that `loadSecret` keeps. */
   secret: string | null;
   /** CAMPANILE_JWT_JWKS_URL, _ISSUER, _AUDIENCE: whose tokens the API believes beside its own; null is nobody's. */
@@ -105,6 +109,8 @@ function withDefaults(set: (typeof variables)['_output'], env: Environment): Con
         'node'),
     nodePorts: set.CAMPANILE_NODE_PORTS ?? 100,
     nodeCallsPerSecond: set.CAMPANILE_NODE_CALLS_PER_SECOND ?? null,
+    testMode: (set.CAMPANILE_TEST_MODE ?? 'on') as Config['testMode'],
+    testPorts: set.CAMPANILE_TEST_PORTS ?? 20,
     secret: set.CAMPANILE_SECRET ?? null,
     jwtIssuer: jwtIssuerOf(set),
     trustProxy: set.CAMPANILE_TRUST_PROXY ?? 0,

@@ -6,7 +6,8 @@ import { openDatabase } from './db/database.js';
 import { createPool } from './db/pool.js';
 import { startEvents } from './events/start.js';
 import type { Logger } from './log.js';
-import { startNode } from './node/node.js';
+import { type NodeOptions, startNode } from './node/node.js';
+import { keepSandboxNode, startSandboxNode } from './node/sandbox-node.js';
 import { createShutdown } from './shutdown.js';
 import { loadTemplates } from './spool/template-file.js';
 
@@ -40,8 +41,9 @@ export async function startCampanile(
     shutdown.add(() => pool.end());
     const templates = await loadTemplates(config.templatesDir);
     if (role !== 'api') {
-      const node = await startNode({ config, url: database.url, templates, secret, log, onFatal });
-      shutdown.add(node.stop);
+      const nodes = await startNodes({ config, url: database.url, templates, secret, log, onFatal });
+      // Side by side: each may take the whole grace.
+      shutdown.add(async () => void (await Promise.all(nodes.map((node) => node.stop()))));
     }
     let apiPort: number | null = null;
     if (role !== 'node') {
@@ -77,4 +79,12 @@ export async function startCampanile(
     await shutdown.stop();
     throw error;
   }
+}
+
+/** The node beside Asterisk, and the one that calls test campaigns, as CAMPANILE_TEST_MODE says. */
+async function startNodes(options: NodeOptions): Promise<{ stop(): Promise<void> }[]> {
+  const { testMode } = options.config;
+  if (testMode === 'only') return [await startSandboxNode(options)];
+  const node = await startNode(options);
+  return testMode === 'on' ? [node, keepSandboxNode(options)] : [node];
 }

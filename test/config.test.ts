@@ -43,6 +43,8 @@ describe('defaults', () => {
       nodeName: hostname(),
       nodePorts: 100,
       nodeCallsPerSecond: null,
+      testMode: 'on',
+      testPorts: 20,
       secret: null,
       jwtIssuer: null,
       trustProxy: 0,

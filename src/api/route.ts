@@ -34,7 +34,7 @@ export interface Services {
   streams: Streams;
   limits: RateLimits;
   /** What a tenant may learn of the whole installation: see there. */
-  installation(pbxTrunks: readonly string[]): Promise<InstallationFacts>;
+  installation(pbxTrunks: readonly string[], test: boolean): Promise<InstallationFacts>;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
   /** For the numbers of erased persons. */

@@ -64,7 +64,8 @@ export function createApi(options: {
   const limits = createRateLimits();
   const keyUse = createKeyUse(pool, log);
   const authenticate = createAuthenticate({ ...options, db: pool, keyUse, limits });
-  const installation = (pbxTrunks: readonly string[]) => findInstallationFacts(pool, pbxTrunks);
+  const installation: Services['installation'] = (pbxTrunks, test) =>
+    findInstallationFacts(pool, pbxTrunks, test);
   const passwords = createPasswordSeal(options.secret);
   const hashNumber = createNumberHash(options.secret);
   const imports = createImports(pool, log, options.importLimits);

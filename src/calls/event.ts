@@ -24,6 +24,8 @@ export const WEBHOOK_TEST = 'webhook.test';
 export interface EventBatch {
   tenant_id: string;
   campaign_id: string;
+  /** Whether the campaign is a test. */
+  test: boolean;
   /** Rises from batch to batch of a tenant. */
   position: number;
   type: EventType;
@@ -40,17 +42,18 @@ export interface CampaignEvent {
   time: string;
   tenant_id: string;
   campaign_id: string;
+  test: boolean;
   data: Record<string, unknown>;
 }
 
 /** The events of a batch, in their order. */
 export function eventsOf(batch: EventBatch): CampaignEvent[] {
-  const { tenant_id, campaign_id, position, type } = batch;
+  const { tenant_id, campaign_id, test, position, type } = batch;
   const time = batch.at.toISOString();
   return batch.items.map((item, index) => {
     const data = inUtc(item);
     if (type === 'attempt.ended') data.cause = causeOf(item as Ended);
-    return { id: `${position}-${index}`, type, time, tenant_id, campaign_id, data };
+    return { id: `${position}-${index}`, type, time, tenant_id, campaign_id, test, data };
   });
 }
 

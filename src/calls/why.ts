@@ -19,6 +19,8 @@ export interface HeldContacts {
 export interface CampaignFacts {
   now: Date;
   status: CampaignStatus;
+  /** Its calls go to sandbox nodes, of which `nodes` and `untaken` tell then. */
+  test: boolean;
   startAt: Date | null;
   endAt: Date | null;
   window: CallingWindow | null;
@@ -91,17 +93,24 @@ function whyNotRunning({ status, startAt, endAt, now }: CampaignFacts): Reason |
   return null;
 }
 
-function whyNobodyDials({ nodes, now }: CampaignFacts): Reason[] {
+function whyNobodyDials({ nodes, test, now }: CampaignFacts): Reason[] {
   if (nodes.alive > 0) return [];
+  const kind = test ? 'sandbox node' : 'node';
+  const todo = test
+    ? 'a test is called by no other: the operator must run "campanile serve" without CAMPANILE_TEST_MODE=off'
+    : 'the operator must start "campanile serve" beside an Asterisk';
   const text = nodes.seenAt
-    ? `no node has been seen for ${Math.round((now.getTime() - nodes.seenAt.getTime()) / 1000)} s: the operator must start "campanile serve" beside an Asterisk`
-    : 'there has never been a node: the operator must start "campanile serve" beside an Asterisk';
+    ? `no ${kind} has been seen for ${Math.round((now.getTime() - nodes.seenAt.getTime()) / 1000)} s: ${todo}`
+    : `there has never been a ${kind}: ${todo}`;
   return [{ code: 'no_node', text }];
 }
 
-function whyNotTaken({ untaken }: CampaignFacts): Reason | null {
+function whyNotTaken({ untaken, test }: CampaignFacts): Reason | null {
   if (!untaken) return null;
-  const text = `the PBX has not taken ${untaken.calls === 1 ? 'a call' : `${untaken.calls} calls`} that it should have since ${at(untaken.since)}: the operator must see whether Asterisk runs, with pbx_spool, on the spool that "campanile doctor" names`;
+  const todo = test
+    ? 'the log of "campanile serve" says why the sandbox does not take them'
+    : 'the operator must see whether Asterisk runs, with pbx_spool, on the spool that "campanile doctor" names';
+  const text = `the ${test ? 'sandbox' : 'PBX'} has not taken ${untaken.calls === 1 ? 'a call' : `${untaken.calls} calls`} that it should have since ${at(untaken.since)}: ${todo}`;
   return { code: 'pbx_takes_no_calls', text };
 }
 

@@ -26,10 +26,12 @@ export interface Attempt {
   hung_up_by: HungUpBy | null;
   /** Answered, and nothing of the message was heard. */
   silent: boolean;
+  /** Its campaign is a test: nobody was called. */
+  test: boolean;
 }
 
 const COLUMNS = `id, campaign_id, contact_id, trunk_id, number, ordinal, state, disposition, claimed_at, answered_at,
-  ended_at, ring_seconds, talk_seconds, heard_seconds, key, sip_status, hangup_cause, hung_up_by, silent`;
+  ended_at, ring_seconds, talk_seconds, heard_seconds, key, sip_status, hangup_cause, hung_up_by, silent, test`;
 
 /** A campaign's attempts, oldest first; of one contact when `contactId` is not null. */
 export async function listAttempts(

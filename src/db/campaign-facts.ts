@@ -54,13 +54,13 @@ export interface InstallationFacts {
 /** Nodes say every 10 s that they are alive (src/node/node.ts). */
 const ALIVE_SECONDS = 30;
 
-// Of a campaign p, as JSON.
+// Of a campaign p, as JSON. A test needs nothing of a trunk but its limits.
 const TRUNK_FACTS = `SELECT json_agg(json_build_object('name', tr.name, 'pbx_trunk', tr.pbx_trunk, 'ports', tr.ports,
     'in_use', (SELECT count(*) FROM attempts a
-      WHERE a.tenant_id = tr.tenant_id AND a.trunk_id = tr.id AND a.state = 'open'),
-    'calls_per_second', tr.calls_per_second, 'resting', ${RESTING},
-    'account_ready', s.id IS NULL OR coalesce(sn.ready, false), 'account_problem', sn.problem,
-    'caller_id_allowed', s.id IS NULL OR p.caller_id IS NULL OR s.caller_ids = '{}' OR p.caller_id = ANY(s.caller_ids)
+      WHERE a.tenant_id = tr.tenant_id AND a.trunk_id = tr.id AND a.state = 'open' AND a.test = p.test),
+    'calls_per_second', tr.calls_per_second, 'resting', CASE WHEN NOT p.test THEN ${RESTING} END,
+    'account_ready', p.test OR s.id IS NULL OR coalesce(sn.ready, false), 'account_problem', sn.problem,
+    'caller_id_allowed', p.test OR s.id IS NULL OR p.caller_id IS NULL OR s.caller_ids = '{}' OR p.caller_id = ANY(s.caller_ids)
   ) ORDER BY ct.position) AS trunks
   FROM campaign_trunks ct
   JOIN trunks tr ON tr.tenant_id = ct.tenant_id AND tr.id = ct.trunk_id
@@ -84,7 +84,7 @@ export async function findOwnFacts(db: Db, tenantId: string, campaignId: string)
       CROSS JOIN LATERAL (
         SELECT count(*)::integer AS tenant,
           (count(*) FILTER (WHERE a.campaign_id = p.id))::integer AS campaign
-        FROM attempts a WHERE a.tenant_id = p.tenant_id AND a.state = 'open') AS o
+        FROM attempts a WHERE a.tenant_id = p.tenant_id AND a.state = 'open' AND a.test = p.test) AS o
       CROSS JOIN LATERAL (
         SELECT count(*)::integer AS later, min(c.due_at) AS next FROM contacts c
         WHERE c.tenant_id = p.tenant_id AND c.campaign_id = p.id AND c.state = 'retrying'
@@ -108,9 +108,11 @@ export async function listWaitingGroups(
   return rows;
 }
 
+/** What there is of nodes and their trunks for test campaigns (`test`), or for all others. */
 export async function findInstallationFacts(
   db: Db,
   pbxTrunks: readonly string[],
+  test: boolean,
 ): Promise<InstallationFacts> {
   const { rows } = await db.query<{
     name: string;
@@ -119,9 +121,9 @@ export async function findInstallationFacts(
     calls_per_second: number | null;
   }>(
     `SELECT pt.name, pt.ports, pt.calls_per_second, (SELECT count(*)::integer FROM attempts a
-        WHERE a.state = 'open' AND a.pbx_trunk = pt.name) AS in_use
+        WHERE a.state = 'open' AND a.pbx_trunk = pt.name AND a.test = $2) AS in_use
       FROM pbx_trunks pt WHERE pt.name = ANY($1)`,
-    [pbxTrunks],
+    [pbxTrunks, test],
   );
   return {
     pbxTrunks: new Map(
@@ -130,11 +132,11 @@ export async function findInstallationFacts(
         { ports: row.ports, inUse: row.in_use, callsPerSecond: row.calls_per_second },
       ]),
     ),
-    ...(await findNodeFacts(db)),
+    ...(await findNodeFacts(db, test)),
   };
 }
 
-async function findNodeFacts(db: Db): Promise<Omit<InstallationFacts, 'pbxTrunks'>> {
+async function findNodeFacts(db: Db, test: boolean): Promise<Omit<InstallationFacts, 'pbxTrunks'>> {
   const { rows } = await db.query<{
     ports: number;
     in_use: number;
@@ -150,9 +152,9 @@ async function findNodeFacts(db: Db): Promise<Omit<InstallationFacts, 'pbxTrunks
         min(untaken_since) FILTER (WHERE is_alive) AS untaken_since,
         CASE WHEN bool_and(calls_per_second IS NOT NULL) FILTER (WHERE is_alive)
           THEN sum(calls_per_second) FILTER (WHERE is_alive) END AS calls_per_second,
-        (SELECT count(*)::integer FROM attempts a WHERE a.state = 'open') AS in_use
-      FROM (SELECT *, seen_at > now() - make_interval(secs => $1) AS is_alive FROM nodes) AS known`,
-    [ALIVE_SECONDS],
+        (SELECT count(*)::integer FROM attempts a WHERE a.state = 'open' AND a.test = $2) AS in_use
+      FROM (SELECT *, seen_at > now() - make_interval(secs => $1) AS is_alive FROM nodes WHERE sandbox = $2) AS known`,
+    [ALIVE_SECONDS, test],
   );
   const row = rows[0]!;
   return {
@@ -185,7 +187,7 @@ export async function countSkipped(
         WHEN ${lacksConsent('p')} THEN 'no_consent'
         WHEN h.locked >= h.capped OR h.capped IS NULL AND h.locked IS NOT NULL THEN 'silent_call'
         WHEN h.capped IS NOT NULL THEN 'frequency_cap' END AS reason
-        FROM (SELECT ${lockedUntil('t')} AS locked, ${cappedUntil('t', '0')} AS capped OFFSET 0) AS h) AS r
+        FROM (SELECT ${lockedUntil('t', 'p.test')} AS locked, ${cappedUntil('t', '0', 'p.test')} AS capped OFFSET 0) AS h) AS r
       WHERE p.tenant_id = $1 AND p.id = $2 GROUP BY c.zones, r.reason`,
     [tenantId, campaignId],
   );

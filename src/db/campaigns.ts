@@ -10,6 +10,8 @@ import { setTrunkOrder } from './trunk-order.js';
 export interface NewCampaign {
   id: string;
   name: string;
+  /** Its calls go to a sandbox node and nobody is called. Fixed when it is created. */
+  test: boolean;
   /** In order: where one cannot take a call, the next does. Empty only when they were deleted after its end, or in a copy. */
   trunk_ids: string[];
   /** What is played; null where there is a flow. */
@@ -54,7 +56,7 @@ const COUNTERS = `pending, calling, retrying, answered, busy, no_answer, failed,
   (SELECT count(*)::integer FROM attempts a
     WHERE a.tenant_id = campaigns.tenant_id AND a.campaign_id = campaigns.id AND a.state = 'open') AS ports_in_use`;
 
-const COLUMNS = `id, name, status,
+const COLUMNS = `id, name, test, status,
   array(SELECT ct.trunk_id FROM campaign_trunks ct WHERE ct.tenant_id = campaigns.tenant_id AND ct.campaign_id = campaigns.id
     ORDER BY ct.position) AS trunk_ids, message_id, flow_id, flow_version, opt_out_key, caller_id, ports, calls_per_second, weight,
   ring_seconds, retry, max_attempts, suppression_max_age_days, requires_consent, calling_window, start_at, end_at, created_at, started_at, ended_at, archived_at, ${COUNTERS}`;
@@ -87,9 +89,9 @@ export async function insertCampaign(tx: Tx, tenantId: string, campaign: NewCamp
   await tx.query(
     `INSERT INTO campaigns (tenant_id, id, name, message_id, caller_id, ports, calls_per_second, weight,
         ring_seconds, retry, max_attempts, suppression_max_age_days, calling_window, start_at, end_at,
-        requires_consent, flow_id, flow_version, opt_out_key)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
-    settingsOf(tenantId, campaign),
+        requires_consent, flow_id, flow_version, opt_out_key, test)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+    [...settingsOf(tenantId, campaign), campaign.test],
   );
   await setTrunkOrder(tx, tenantId, campaign.id, campaign.trunk_ids);
   return (await findCampaignById(tx, tenantId, campaign.id))!;
@@ -104,7 +106,10 @@ export async function findCampaignById(db: Db, tenantId: string, id: string): Pr
 }
 
 /** A campaign's status and counters. */
-export type CampaignCounters = Pick<Campaign, 'id' | 'status' | 'attempts' | 'ports_in_use' | ContactState>;
+export type CampaignCounters = Pick<
+  Campaign,
+  'id' | 'test' | 'status' | 'attempts' | 'ports_in_use' | ContactState
+>;
 
 export async function findCampaignCounters(
   db: Db,
@@ -112,7 +117,7 @@ export async function findCampaignCounters(
   ids: readonly string[],
 ): Promise<CampaignCounters[]> {
   const { rows } = await db.query<CampaignCounters>(
-    `SELECT ${COUNTERS}, id, status FROM campaigns WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
+    `SELECT ${COUNTERS}, id, test, status FROM campaigns WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
     [tenantId, ids],
   );
   return rows;

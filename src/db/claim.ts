@@ -1,4 +1,5 @@
 import type { Key } from '../calls/flow/schema.js';
+import { isSandbox } from '../calls/node-name.js';
 import type { CallingWindow } from '../calls/window.js';
 import { newId } from '../ids.js';
 import { cappedUntil, isSuppressed, lacksConsent, lockedUntil } from './contact-rules.js';
@@ -77,12 +78,13 @@ export interface Taken {
   skippedIn: string[];
 }
 
-/** Ports held, in the whole installation. */
-export async function countOpenPorts(tx: Tx): Promise<OpenPorts[]> {
+/** Ports held, in the whole installation, by calls of tests or by all others: neither takes any from the other. */
+export async function countOpenPorts(tx: Tx, test: boolean): Promise<OpenPorts[]> {
   const { rows } = await tx.query<OpenPorts>({
     name: 'count-open-ports',
     text: `SELECT node, tenant_id, campaign_id, trunk_id, pbx_trunk, count(*)::integer AS held
-      FROM attempts WHERE state = 'open' GROUP BY 1, 2, 3, 4, 5`,
+      FROM attempts WHERE state = 'open' AND test = $1 GROUP BY 1, 2, 3, 4, 5`,
+    values: [test],
   });
   return rows;
 }
@@ -93,7 +95,7 @@ export type ClosedZones = readonly { campaignId: string; zones: string }[];
 /**
  * Running campaigns with contacts left that have a trunk which this node can dial through: its template is one of
  * `templates`, and its SIP account, where it has one, is on the PBX of `node` as it is now and may show the campaign's caller
- * id. `most` bounds how many due contacts are counted for each; those in `closed` are not.
+ * id. A sandbox node dials through every trunk, and finds test campaigns only; the others find no test campaign. `most` bounds how many due contacts are counted for each; those in `closed` are not.
  */
 export async function findDueCampaigns(
   tx: Tx,
@@ -113,7 +115,7 @@ export async function findDueCampaigns(
         EXISTS (SELECT FROM erasures e WHERE e.tenant_id = p.tenant_id) OR EXISTS (SELECT FROM installation_erasures) AS erased
       FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
-      CROSS JOIN LATERAL (${trunksInOrder('$5', '$2')}) AS o
+      CROSS JOIN LATERAL (${trunksInOrder('$5', '$2', '$6')}) AS o
       CROSS JOIN LATERAL (
         SELECT array_agg(DISTINCT z.zones) AS zones, coalesce(sum(n.retried + n.fresh), 0)::integer AS due,
           (extract(epoch FROM min(n.next) - statement_timestamp()) * 1000)::double precision AS next_due_ms
@@ -154,9 +156,16 @@ export async function findDueCampaigns(
               WHERE x.campaign_id = z.campaign_id AND x.zones = z.zones)
         ) AS n
       ) AS f
-      WHERE p.status = 'running' AND NOT t.suspended AND p.pending + p.retrying > 0 AND c.zones IS NOT NULL
+      WHERE p.status = 'running' AND p.test = $6 AND NOT t.suspended AND p.pending + p.retrying > 0 AND c.zones IS NOT NULL
         AND o.dialable`,
-    values: [most, templates, closed.map((c) => c.campaignId), closed.map((c) => c.zones), node],
+    values: [
+      most,
+      templates,
+      closed.map((c) => c.campaignId),
+      closed.map((c) => c.zones),
+      node,
+      isSandbox(node),
+    ],
   });
   return rows;
 }
@@ -186,7 +195,7 @@ export async function takeDueContacts(
     // The campaigns are locked first, as everywhere. Of the contacts only those are locked that are looked at, and not all
     // that each zone and priority has to offer; whoever has changed since is left out.
     text: `WITH grants AS MATERIALIZED (
-        SELECT g.*, p.requires_consent, t.attempts_per_day, t.attempts_per_30_days, t.silent_call_lockout_hours
+        SELECT g.*, p.test, p.requires_consent, t.attempts_per_day, t.attempts_per_30_days, t.silent_call_lockout_hours
         FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::integer[]) AS g(tenant_id, campaign_id, trunk_from, n)
         JOIN campaigns p ON p.tenant_id = g.tenant_id AND p.id = g.campaign_id
         JOIN tenants t ON t.id = g.tenant_id AND NOT t.suspended WHERE p.status = 'running'
@@ -206,11 +215,11 @@ export async function takeDueContacts(
           WHERE z.campaign_id = g.campaign_id
           ORDER BY z.priority DESC, s.state DESC, i.due_at, i.id LIMIT g.n) AS f
       ), due AS MATERIALIZED (
-        SELECT c.tenant_id, c.id, c.number, c.priority, g.attempts_per_day, g.attempts_per_30_days,
+        SELECT c.tenant_id, c.id, c.number, c.priority, g.test, g.attempts_per_day, g.attempts_per_30_days,
           CASE WHEN ${isSuppressed('EXISTS (SELECT FROM installation_suppressions s WHERE s.number = c.number)')}
               THEN 'suppressed'
             WHEN ${lacksConsent('g')} THEN 'no_consent' ELSE 'calling' END AS state,
-          ${lockedUntil('g')} AS locked
+          ${lockedUntil('g', 'g.test')} AS locked
         FROM contacts c JOIN grants g USING (tenant_id, campaign_id, trunk_from)
         WHERE c.ctid = ANY(ARRAY(SELECT row FROM found)) AND c.state IN ('pending', 'retrying')
           AND c.due_at <= statement_timestamp() FOR UPDATE OF c SKIP LOCKED
@@ -225,7 +234,7 @@ export async function takeDueContacts(
           SELECT tenant_id, id, state, until,
             CASE WHEN until = locked THEN 'silent_call' WHEN until = capped THEN 'frequency_cap' END AS held_for
           FROM unnest(ARRAY(SELECT tenant_id FROM due), ARRAY(SELECT id FROM due), ARRAY(SELECT state FROM due),
-              ARRAY(SELECT locked FROM due), ARRAY(SELECT ${cappedUntil('c', BEFORE)} FROM due c))
+              ARRAY(SELECT locked FROM due), ARRAY(SELECT ${cappedUntil('c', BEFORE, 'c.test')} FROM due c))
             AS d(tenant_id, id, state, locked, capped)
           CROSS JOIN LATERAL (SELECT CASE WHEN state = 'calling' THEN greatest(locked, capped) END AS until) AS u
         ) AS d
@@ -236,9 +245,9 @@ export async function takeDueContacts(
         FROM taken WHERE called
       ), opened AS (
         INSERT INTO attempts (tenant_id, id, campaign_id, contact_id, trunk_id, pbx_trunk, node, number, ordinal,
-          claimed_at)
+          test, claimed_at)
         SELECT d.tenant_id, k.id, d.campaign_id, d.id, k.trunk_id, k.pbx_trunk, $10, d.number, d.attempts,
-          statement_timestamp()
+          (SELECT g.test FROM grants g WHERE g.campaign_id = d.campaign_id LIMIT 1), statement_timestamp()
         FROM numbered d
         JOIN unnest($5::uuid[], $6::smallint[], $7::integer[], $8::uuid[], $9::text[], $13::uuid[])
           AS k(campaign_id, trunk_from, n, trunk_id, pbx_trunk, id) USING (campaign_id, trunk_from, n)

@@ -22,24 +22,31 @@ const COUNTS = `a.disposition IS DISTINCT FROM 'cancelled' AND a.archive_status 
  * When the cap (`cap` attempts in `hours`) lets the number be called: that time after the attempt that is the `cap`th from the
  * last, where `before` more are about to be made now. Null when that is so already, or there is no cap.
  */
-const capUntil = (cap: string, hours: number, before: string) => `CASE WHEN ${cap} IS NULL THEN NULL
+const capUntil = (
+  cap: string,
+  hours: number,
+  before: string,
+  test: string,
+) => `CASE WHEN ${cap} IS NULL THEN NULL
   WHEN ${before} >= ${cap} THEN statement_timestamp() + make_interval(hours => ${hours})
   ELSE (SELECT a.claimed_at + make_interval(hours => ${hours}) FROM attempts a
-    WHERE a.number = c.number AND a.tenant_id = c.tenant_id
+    WHERE a.number = c.number AND a.tenant_id = c.tenant_id AND a.test = ${test}
       AND a.claimed_at > statement_timestamp() - make_interval(hours => ${hours}) AND ${COUNTS}
     ORDER BY a.claimed_at DESC OFFSET ${cap} - 1 - ${before} LIMIT 1) END`;
 
 /**
  * Until when the frequency caps of `t` hold the contact; null when they do not. Without caps the attempts at the number are not
  * read. A day is 24 hours, and 30 days are 720, whatever the clocks do. `before` is how many attempts at the same number
- * are made in the same moment before it.
+ * are made in the same moment before it. `test` is whether the campaign is one: its attempts count for tests, and for nothing else.
  */
-export const cappedUntil = (t: string, before: string) =>
-  `greatest(${capUntil(`${t}.attempts_per_day`, 24, before)}, ${capUntil(`${t}.attempts_per_30_days`, 720, before)})`;
+export const cappedUntil = (t: string, before: string, test: string) =>
+  `greatest(${capUntil(`${t}.attempts_per_day`, 24, before, test)},
+    ${capUntil(`${t}.attempts_per_30_days`, 720, before, test)})`;
 
-/** Until when a silent call at the number holds the contact, by what `t` has set; null when none does. */
+/** Until when a silent call at the number holds the contact, by what `t` has set; null when none does. `test` as above. */
 export const lockedUntil = (
   t: string,
+  test: string,
 ) => `(SELECT max(a.ended_at) + make_interval(hours => ${t}.silent_call_lockout_hours) FROM attempts a
-  WHERE a.number = c.number AND a.tenant_id = c.tenant_id AND a.silent
+  WHERE a.number = c.number AND a.tenant_id = c.tenant_id AND a.silent AND a.test = ${test}
     AND a.ended_at > statement_timestamp() - make_interval(hours => ${t}.silent_call_lockout_hours))`;

@@ -95,10 +95,11 @@ async function deletePace(pool: Pool, id: string): Promise<void> {
     await waitForTurn(tx);
     await tx.query(
       `DELETE FROM pace WHERE (scope, id) IN (
-          SELECT 'tenant', $1::text
-          UNION ALL SELECT 'campaign', id::text FROM campaigns WHERE tenant_id = $1::uuid
-          UNION ALL SELECT 'trunk', id::text FROM trunks WHERE tenant_id = $1::uuid
-          UNION ALL SELECT 'pbx_trunk', 'campanile-' || id FROM trunks WHERE tenant_id = $1::uuid)`,
+          SELECT kind || scope, id FROM (VALUES (''), ('test ')) AS k(kind) CROSS JOIN (
+            SELECT 'tenant', $1::text
+            UNION ALL SELECT 'campaign', id::text FROM campaigns WHERE tenant_id = $1::uuid
+            UNION ALL SELECT 'trunk', id::text FROM trunks WHERE tenant_id = $1::uuid
+            UNION ALL SELECT 'pbx_trunk', 'campanile-' || id FROM trunks WHERE tenant_id = $1::uuid) AS s(scope, id))`,
       [id],
     );
   });

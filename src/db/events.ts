@@ -50,17 +50,20 @@ export async function placeEvents(
         SELECT xid, seq FROM event_outbox WHERE xid >= $1::xid8 ORDER BY seq LIMIT $2
       ), moved AS (
         DELETE FROM event_outbox o USING waiting w WHERE o.xid = w.xid AND o.seq = w.seq RETURNING o.*
+      ), tests AS MATERIALIZED (
+        SELECT p.tenant_id, p.id FROM (SELECT DISTINCT tenant_id, campaign_id FROM moved) AS m
+        JOIN campaigns p ON p.tenant_id = m.tenant_id AND p.id = m.campaign_id WHERE p.test
       ), placed AS (
-        INSERT INTO events (tenant_id, position, campaign_id, type, at, items)
+        INSERT INTO events (tenant_id, position, campaign_id, test, type, at, items)
         SELECT m.tenant_id, greatest(last.position, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
             + row_number() OVER (PARTITION BY m.tenant_id ORDER BY m.seq),
-          m.campaign_id, m.type, m.at, m.items
+          m.campaign_id, (m.tenant_id, m.campaign_id) IN (SELECT tenant_id, id FROM tests), m.type, m.at, m.items
         FROM moved m JOIN tenants t ON t.id = m.tenant_id
         LEFT JOIN LATERAL (
           SELECT e.position FROM events e WHERE e.tenant_id = m.tenant_id ORDER BY e.position DESC LIMIT 1) AS last ON true
         RETURNING *
       )
-      SELECT (SELECT count(*) FROM moved)::integer AS moved, p.tenant_id, p.position, p.campaign_id, p.type, p.at,
+      SELECT (SELECT count(*) FROM moved)::integer AS moved, p.tenant_id, p.position, p.campaign_id, p.test, p.type, p.at,
         w.ids AS webhook_ids, CASE WHEN w.ids <> '{}' THEN p.items END AS items
       FROM (SELECT) AS always LEFT JOIN placed p ON true
       CROSS JOIN LATERAL (SELECT ARRAY(
@@ -116,7 +119,7 @@ export async function readEvents(
   after: number,
 ): Promise<EventPage> {
   const { rows } = await db.query<EventBatch & { wanted: boolean; found: number }>(
-    `SELECT tenant_id, position, campaign_id, type, at, wanted, found, CASE WHEN wanted THEN items END AS items
+    `SELECT tenant_id, position, campaign_id, test, type, at, wanted, found, CASE WHEN wanted THEN items END AS items
       FROM (
         SELECT *, sum(bytes) OVER (ORDER BY position) - bytes AS before, (count(*) OVER ())::integer AS found
         FROM (

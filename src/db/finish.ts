@@ -40,6 +40,7 @@ interface OpenAttempt {
   campaign_id: string;
   contact_id: string;
   trunk_id: string;
+  test: boolean;
   claimed_at: Date;
   resting_until: Date | null;
   answered_at: Date | null;
@@ -99,7 +100,7 @@ export async function finishAttempts(tx: Tx, endings: readonly Ending[]): Promis
   const ending = endAttempts(tx, over);
   // Whoever awaits it hears of an error; that nobody does yet must not end the process.
   ending.catch(() => {});
-  const calls = over.map(endedCallOf);
+  const calls = over.filter(({ attempt }) => !attempt.test).map(endedCallOf);
   const trunks = calls.some(mustBeJudged) ? await judgeTrunks(tx, calls) : [];
   const faulty = over.filter(({ disposition }) => isTrunkFault(disposition));
   const orders = faulty.length > 0 ? await findTrunkOrders(tx, campaignsOf(faulty)) : [];
@@ -179,7 +180,7 @@ async function lockOpenAttempts(tx: Tx, keys: string[][]): Promise<OpenAttempt[]
   const { rows } = await tx.query<OpenAttempt>({
     name: 'finish-lock-attempts',
     // The trunk is asked for apart: while few attempts were seen, the planner reads all that are open and whatever is joined.
-    text: `SELECT a.tenant_id, a.id, a.campaign_id, a.contact_id, a.trunk_id, a.claimed_at,
+    text: `SELECT a.tenant_id, a.id, a.campaign_id, a.contact_id, a.trunk_id, a.test, a.claimed_at,
         (SELECT tr.resting_until FROM trunks tr WHERE tr.tenant_id = a.tenant_id AND tr.id = a.trunk_id) AS resting_until, a.answered_at,
         a.hangup_at, a.hangup_cause, a.sip_status, a.dial_status, c.attempts, c.ended_as, p.status AS campaign_status, p.retry, p.max_attempts
       FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)

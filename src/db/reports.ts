@@ -29,7 +29,13 @@ export interface Report {
   byKey: (Sums & { key: string })[];
   bySipStatus: (Sums & { sip_status: number })[];
   /** A campaign's contacts are counted as they are now, all of them. */
-  campaigns: { id: string; name: string; contacts: Record<ContactState, number>; sums: Sums }[];
+  campaigns: {
+    id: string;
+    name: string;
+    test: boolean;
+    contacts: Record<ContactState, number>;
+    sums: Sums;
+  }[];
 }
 
 // ITU-T E.425 section 1.3 (answer-seizure ratio) and E.600 (seizure: a bid that obtains a circuit). A call that the PBX
@@ -90,14 +96,14 @@ const report = (where: string, campaigns: string) => `WITH cells AS MATERIALIZED
     ORDER BY by, hour, attempts DESC, disposition, key, sip_status
   )
   SELECT (SELECT json_agg(s) FROM sums s) AS sums,
-    (SELECT json_agg(json_build_object('id', p.id, 'name', p.name,
+    (SELECT json_agg(json_build_object('id', p.id, 'name', p.name, 'test', p.test,
         'contacts', json_build_object(${CONTACT_STATES.map((state) => `'${state}', p.${state}`).join(', ')}))
         ORDER BY p.id)
       FROM campaigns p WHERE p.tenant_id = $1 AND ${campaigns}) AS campaigns`;
 
 const OF_CAMPAIGN = report('a.campaign_id = $3', 'p.id = $3');
 const OF_TIME = report(
-  'a.claimed_at >= $3 AND a.claimed_at < $4 AND a.id >= $5 AND a.id < $6',
+  'a.claimed_at >= $3 AND a.claimed_at < $4 AND a.id >= $5 AND a.id < $6 AND a.test = $7',
   'p.id IN (SELECT campaign_id FROM cells)',
 );
 
@@ -118,18 +124,18 @@ export async function reportOfCampaign(
 const DAY_MS = 24 * 3600 * 1000;
 
 /**
- * The report of the attempts that a tenant's campaigns began from `from` until before `to`. They are found by their ids,
+ * The report of the attempts that a tenant's campaigns began from `from` until before `to`: of tests (`test`), or of all others. They are found by their ids,
  * which begin with the time at which they were made: an index on `claimed_at` would cost every call two more entries. A
  * node's clock may differ from the database's by a day.
  */
 export function reportOfTime(
   db: Db,
   tenantId: string,
-  { from, to }: { from: Date; to: Date },
+  { from, to, test }: { from: Date; to: Date; test: boolean },
   timeZone: string,
 ): Promise<Report> {
   const ids = [from.getTime() - DAY_MS, to.getTime() + DAY_MS].map((ms) => firstIdAt(new Date(ms)));
-  return read(db, OF_TIME, [tenantId, timeZone, from, to, ...ids]);
+  return read(db, OF_TIME, [tenantId, timeZone, from, to, ...ids, test]);
 }
 
 /** GROUPING()'s bit masks: a bit is 0 where the column is grouped by, the last column's is 1. */

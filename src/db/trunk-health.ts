@@ -29,7 +29,7 @@ const quoted = TRUNK_FAULTS.map((disposition) => `'${disposition}'`).join(', ');
 
 /**
  * Adds attempts that are ended by `update`, an UPDATE of attempts `a`, to the counts of their trunks. Those that were taken
- * back or lost tell nothing of a trunk.
+ * back or lost tell nothing of a trunk, and test calls are not counted at all.
  */
 export function countingEnded(update: string): string {
   return `WITH ended AS (${update} RETURNING a.*)
@@ -38,7 +38,7 @@ export function countingEnded(update: string): string {
       count(*) FILTER (WHERE ${SEIZURE}), count(*) FILTER (WHERE a.disposition IN ('answered', 'machine')),
       count(*) FILTER (WHERE a.disposition NOT IN ('cancelled', 'lost')),
       count(*) FILTER (WHERE a.disposition IN (${quoted}))
-    FROM ended a JOIN trunks tr ON tr.tenant_id = a.tenant_id AND tr.id = a.trunk_id GROUP BY 1, 2
+    FROM ended a JOIN trunks tr ON tr.tenant_id = a.tenant_id AND tr.id = a.trunk_id WHERE NOT a.test GROUP BY 1, 2
     ON CONFLICT (trunk_id, at, tenant_id) DO UPDATE SET seizures = s.seizures + excluded.seizures,
       answered = s.answered + excluded.answered, judged = s.judged + excluded.judged,
       faults = s.faults + excluded.faults`;

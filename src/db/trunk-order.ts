@@ -22,6 +22,9 @@ export interface TrunkInOrder {
   trials: number;
 }
 
+/** How the call files of test calls are written, whatever their trunks have. */
+export const SANDBOX_TEMPLATE = 'direct';
+
 // An account may show any caller id when it names none.
 const MAY_SHOW = `p.caller_id IS NULL OR s.caller_ids = '{}' OR p.caller_id = ANY(s.caller_ids)`;
 const USABLE = `s.id IS NULL OR (${MAY_SHOW}) AND EXISTS (SELECT FROM sip_account_nodes n
@@ -31,19 +34,21 @@ const LOADED = 's.id IS NULL OR sn.revision IS NOT DISTINCT FROM s.revision';
 
 /**
  * The trunks of a campaign `p` in their order as JSON (TrunkInOrder[]), their number, and whether `node` can dial through one
- * of them with its `templates`. The arguments are SQL expressions.
+ * of them with its `templates`. With `test` it is a sandbox, to which every trunk is as good as the other: their calls are all
+ * written by SANDBOX_TEMPLATE. The arguments are SQL expressions.
  */
-export function trunksInOrder(node: string, templates: string): string {
-  return `SELECT json_agg(json_build_object('position', ct.position, 'trunk_id', tr.id, 'template', tr.template,
+export function trunksInOrder(node: string, templates: string, test: string): string {
+  return `SELECT json_agg(json_build_object('position', ct.position, 'trunk_id', tr.id,
+      'template', CASE WHEN ${test} THEN '${SANDBOX_TEMPLATE}' ELSE tr.template END,
       'pbx_trunk', tr.pbx_trunk, 'caller_id', coalesce(p.caller_id, s.caller_ids[1]),
       'ports', tr.ports, 'rate', tr.calls_per_second,
       'pbx_trunk_ports', pt.ports, 'pbx_trunk_rate', pt.calls_per_second,
-      'usable', ${USABLE}, 'loaded', ${LOADED},
-      'rests_ms', extract(epoch FROM tr.resting_until - statement_timestamp()) * 1000,
-      'trials', CASE WHEN tr.resting_until <= statement_timestamp() THEN (SELECT count(*) FROM attempts a
-        WHERE a.state = 'open' AND a.trunk_id = tr.id AND a.claimed_at >= tr.resting_until) ELSE 0 END
+      'usable', ${test} OR ${USABLE}, 'loaded', ${test} OR ${LOADED},
+      'rests_ms', CASE WHEN NOT ${test} THEN extract(epoch FROM tr.resting_until - statement_timestamp()) * 1000 END,
+      'trials', CASE WHEN tr.resting_until <= statement_timestamp() AND NOT ${test} THEN (SELECT count(*) FROM attempts a
+        WHERE a.state = 'open' AND NOT a.test AND a.trunk_id = tr.id AND a.claimed_at >= tr.resting_until) ELSE 0 END
     ) ORDER BY ct.position) AS trunks,
-      count(*)::integer AS number, bool_or(tr.template = ANY(${templates}) AND (${USABLE}) AND (${LOADED})) AS dialable
+      count(*)::integer AS number, bool_or(${test} OR tr.template = ANY(${templates}) AND (${USABLE}) AND (${LOADED})) AS dialable
     FROM campaign_trunks ct
     JOIN trunks tr ON tr.tenant_id = ct.tenant_id AND tr.id = ct.trunk_id
     JOIN pbx_trunks pt ON pt.name = tr.pbx_trunk
@@ -65,7 +70,7 @@ export async function findTrunkOrders(tx: Tx, campaignIds: readonly string[]): P
   const { rows } = await tx.query<OrderedTrunk>({
     name: 'find-trunk-orders',
     text: `SELECT ct.campaign_id, ct.trunk_id, ct.position,
-        (${USABLE}) AND (tr.resting_until IS NULL OR tr.resting_until <= statement_timestamp()) AS usable
+        p.test OR (${USABLE}) AND (tr.resting_until IS NULL OR tr.resting_until <= statement_timestamp()) AS usable
       FROM campaign_trunks ct
       JOIN campaigns p ON p.tenant_id = ct.tenant_id AND p.id = ct.campaign_id
       JOIN trunks tr ON tr.tenant_id = ct.tenant_id AND tr.id = ct.trunk_id

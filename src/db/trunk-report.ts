@@ -16,7 +16,7 @@ export interface TrunkFailure {
   sip_status: number | null;
 }
 
-/** How a trunk does. */
+/** How a trunk does; test calls, which do not go through it, are left out. */
 export interface TrunkReport {
   ports_in_use: number;
   last_hour: CallCounts;
@@ -30,7 +30,7 @@ const FAILURES_SHOWN = 10;
 export async function findTrunkReport(db: Db, tenantId: string, id: string): Promise<TrunkReport> {
   const { rows } = await db.query<{ ports_in_use: number; last_hour: CallCounts; last_day: CallCounts }>(
     `SELECT (SELECT count(*)::integer FROM attempts a
-        WHERE a.tenant_id = $1 AND a.trunk_id = $2 AND a.state = 'open') AS ports_in_use,
+        WHERE a.tenant_id = $1 AND a.trunk_id = $2 AND a.state = 'open' AND NOT a.test) AS ports_in_use,
         json_build_object('seizures', coalesce(sum(seizures) FILTER (WHERE recent), 0),
           'answered', coalesce(sum(answered) FILTER (WHERE recent), 0)) AS last_hour,
         json_build_object('seizures', coalesce(sum(seizures), 0), 'answered', coalesce(sum(answered), 0)) AS last_day
@@ -41,7 +41,7 @@ export async function findTrunkReport(db: Db, tenantId: string, id: string): Pro
   // The order is that of the index, which holds failures only.
   const { rows: last_failures } = await db.query<TrunkFailure>(
     `SELECT id AS attempt_id, campaign_id, ended_at, disposition, sip_status FROM attempts
-      WHERE tenant_id = $1 AND trunk_id = $2 AND disposition IN ('congestion', 'unreachable', 'failed')
+      WHERE tenant_id = $1 AND trunk_id = $2 AND NOT test AND disposition IN ('congestion', 'unreachable', 'failed')
       ORDER BY ended_at DESC LIMIT ${FAILURES_SHOWN}`,
     [tenantId, id],
   );

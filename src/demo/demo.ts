@@ -152,6 +152,7 @@ async function startServer(
     CAMPANILE_NODE: 'demo',
     CAMPANILE_NODE_PORTS: String(ports),
     CAMPANILE_STOP_GRACE: '1s',
+    CAMPANILE_TEST_MODE: 'off',
     ...(pbx.owner === null ? {} : { CAMPANILE_SPOOL_OWNER: pbx.owner }),
   });
   const running = await startCampanile(config, 'all', log, onFatal);

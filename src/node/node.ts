@@ -5,6 +5,7 @@ import { hangupScript } from '../agi/scripts/hangup.js';
 import { createAgiServer } from '../agi/server.js';
 import { createCallTokens } from '../agi/token.js';
 import { askAsterisk } from '../asterisk-console.js';
+import { isSandbox } from '../calls/node-name.js';
 import type { Config } from '../config.js';
 import type { Ending } from '../db/finish.js';
 import { deleteOldAnswers } from '../db/idempotency.js';
@@ -25,6 +26,7 @@ import { createShutdown } from '../shutdown.js';
 import { openSpool } from '../spool/directories.js';
 import { createReconciler } from '../spool/reconciler.js';
 import { createReports } from '../spool/reports.js';
+import { refuseSandboxSpool } from '../spool/sandbox-spool.js';
 import type { Template } from '../spool/template.js';
 import { createArchiveWatcher } from '../spool/watcher.js';
 import { answeredCall } from './answered-call.js';
@@ -44,18 +46,29 @@ export interface NodeOptions {
   url: string;
   templates: ReadonlyMap<string, Template>;
   secret: Buffer;
+  /** How many times as fast as our clock the PBX's runs, when it is none of Asterisk's. */
+  speed?: number;
   log: Logger;
   /** Another process may have become this node: it must not go on. */
   onFatal(error: Error): void;
 }
 
+/** What runs. */
+export interface RunningNode {
+  /** Where its FastAGI listens. */
+  agiPort: number;
+  stop(): Promise<void>;
+}
+
 /**
  * Starts the part beside an Asterisk: it places calls into its spool, serves its FastAGI, and finishes what it archives.
  * Resolves when calls are being placed; throws a CampanileError that says what to do when it cannot. `stop` claims
- * nothing more, finishes what is archived meanwhile, and leaves calls in progress to Asterisk and the next start.
+ * nothing more, finishes what is archived meanwhile, and leaves calls in progress to Asterisk and the next start. One that is named
+ * so is a sandbox node (sandbox-node.ts), which has no Asterisk to ask.
  */
-export async function startNode(options: NodeOptions): Promise<{ stop(): Promise<void> }> {
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { config, url, templates, secret, log, onFatal } = options;
+  const sandbox = isSandbox(config.nodeName);
   const node = { name: config.nodeName, ports: config.nodePorts, callsPerSecond: config.nodeCallsPerSecond };
   const shutdown = createShutdown();
   try {
@@ -72,6 +85,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       mode: config.spoolMode,
       asteriskRun: config.asteriskRunDir,
     });
+    if (!sandbox) refuseSandboxSpool(spool.root);
     await registerNode(pool, node);
 
     const tokens = createCallTokens(secret);
@@ -109,7 +123,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       ...config.agiListen,
       log,
       scripts: {
-        answered: answeredScript({ admission, notes, callOf, log }),
+        answered: answeredScript({ admission, notes, callOf, speed: options.speed ?? 1, log }),
         hangup: hangupScript({ admission, notes }),
       },
     });
@@ -137,7 +151,8 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       finish,
       dispose: watcher.dispose,
     });
-    const ask = (command: string) => askAsterisk(config.asteriskRunDir, command);
+    const ask = (command: string) =>
+      sandbox ? Promise.resolve('') : askAsterisk(config.asteriskRunDir, command);
     const sipAccounts = createSipAccounts({
       pool,
       node: node.name,
@@ -153,7 +168,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
       campanile_due: turns.wake,
       campanile_cancelled: () =>
         cancel().catch((error) => log.error({ err: error }, 'cannot withdraw cancelled calls')),
-      campanile_sip_accounts: sipAccounts.sync,
+      ...(sandbox ? {} : { campanile_sip_accounts: sipAccounts.sync }),
       campanile_tenants: () =>
         deleting.run().catch((error) => log.error({ err: error }, 'cannot delete tenants')),
     };
@@ -165,7 +180,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
         { everySeconds: 60, name: 'remove sounds of no message', run: sounds.sweep },
         { everySeconds: 600, name: 'forget answers of long ago', run: () => deleteOldAnswers(pool) },
         { everySeconds: 5, name: 'end campaigns whose time is over', run: () => expireInTurns(pool) },
-        { everySeconds: 10, name: 'write SIP accounts', run: sipAccounts.sync },
+        ...(sandbox ? [] : [{ everySeconds: 10, name: 'write SIP accounts', run: sipAccounts.sync }]),
         { everySeconds: 600, name: 'forget old counts of trunks', run: () => forgetTrunkCounts(pool) },
         {
           everySeconds: 10,
@@ -179,7 +194,7 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
     await openCalls.load();
     shutdown.add(() => watcher.stop());
     // FastAGI before anything else: calls may be in progress since before the last stop.
-    await agi.start();
+    const { port: agiPort } = await agi.start();
     shutdown.add(() => agi.stop(0));
     await reconciler.run();
     watcher.start();
@@ -191,14 +206,14 @@ export async function startNode(options: NodeOptions): Promise<{ stop(): Promise
     await listener.start();
     shutdown.add(() => listener.stop());
     // In the background: an Asterisk that is silent must not keep the other trunks' calls.
-    void sipAccounts.sync();
+    if (!sandbox) void sipAccounts.sync();
     shutdown.add(sipAccounts.stop);
     turns.start();
     // Calls in progress are served and finished for as long as the grace allows.
     shutdown.add(() => openCalls.whenNone(config.stopGraceSeconds * 1000));
     shutdown.add(() => turns.stop());
     log.info({ node: node.name, ports: node.ports, spool: spool.root }, 'the node places calls');
-    return { stop: shutdown.stop };
+    return { agiPort, stop: shutdown.stop };
   } catch (error) {
     await shutdown.stop();
     throw error;

@@ -100,12 +100,16 @@ function hangUp(channel: Channel): AgiReply {
 }
 
 /** Goes on when FastAGI says something new, or is gone. The keys that control are those no phone has. */
-async function controlStreamFile(channel: Channel, [name, keys]: readonly string[]): Promise<AgiReply> {
+async function controlStreamFile(channel: Channel, args: readonly string[]): Promise<AgiReply> {
+  const [name, keys, , , , , offset] = args;
   const sound = soundOf(name!);
   if (!sound) return { text: '200 result=-1 endpos=-1', failed: true };
+  const fromMs = Number.parseInt(offset ?? '', 10) || 0;
   const began = channel.now();
-  const waited = await channel.wait((sound.samples / sound.rate) * 1000, keys, false);
-  const played = Math.round(channel.now() - began);
+  const leftMs = Math.max(0, (sound.samples / sound.rate) * 1000 - fromMs);
+  const how = { interruptible: false, goesOn: fromMs > 0 };
+  const waited = await channel.wait(leftMs, keys, how);
+  const played = fromMs + Math.round(channel.now() - began);
   if (waited.by === 'hangup') return { text: `200 result=-1 endpos=${played}`, failed: true };
   if (waited.by === 'key') return { text: `200 result=${waited.key.charCodeAt(0)} endpos=${played}` };
   return { text: '200 result=0 endpos=-1' };

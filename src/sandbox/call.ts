@@ -4,14 +4,15 @@ import type { CallOrder } from './call-order.js';
 import { causeOf, dialStatusOf } from './cause.js';
 import { BY_DIALPLAN, Channel } from './channel.js';
 import { type Agi, type Answer, type Dialled, runAnswered, runHangupHandler } from './dialplan.js';
-import { type FarEndManners, type Manner, mannerOf } from './far-end.js';
+import type { Manner } from './far-end.js';
 
 /** What a call needs of the PBX that makes it. */
 export interface Exchange {
   log: Logger;
   /** How many times as fast as real time pretended time runs. */
   speed: number;
-  manners: FarEndManners;
+  /** How the far end takes a call to this number. */
+  mannerOf(number: string): Manner;
   /** Calls above this number at once are refused with 503, as a carrier does whose lines are all taken. */
   maxCalls: number;
   isKnownTrunk(trunk: string): boolean;
@@ -95,7 +96,7 @@ function seenByDial(answer: Answer, { farName, hangupSource }: Channel): Dialled
 
 function mannerOfCall({ route }: CallOrder, number: string, exchange: Exchange): Manner {
   if (exchange.seen.upNow >= exchange.maxCalls) return { kind: 'refuses', sipStatus: 503 };
-  return route?.by === 'doctor' ? DOCTOR : mannerOf(number, exchange.manners);
+  return route?.by === 'doctor' ? DOCTOR : exchange.mannerOf(number);
 }
 
 async function ring(channel: Channel, order: CallOrder, manner: Manner, seen: SandboxCall): Promise<Answer> {
@@ -112,7 +113,7 @@ async function ring(channel: Channel, order: CallOrder, manner: Manner, seen: Sa
   if (answers && waited.by === 'time') {
     seen.answeredAt = Date.now();
     seen.finalStatus = 200;
-    channel.answer(manner.acts);
+    channel.answer(manner.acts, manner.replies);
     return { answered: true, sipStatus: 200, cause: NORMAL_CLEARING, dialStatus: 'ANSWER' };
   }
   const sipStatus = manner.kind === 'rings' ? manner.sipStatus : 180;

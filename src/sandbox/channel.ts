@@ -7,6 +7,9 @@ export type Waited = { by: 'time' | 'hangup' | 'command' } | { by: 'key'; key: s
 /** What CHANNEL(hangupsource) says when the dialplan hung up. */
 export const BY_DIALPLAN = 'dialplan/builtin';
 
+/** How long somebody takes to press a key that is asked for. */
+const REPLY_MS = 500;
+
 /** The channel of a pretended call: it waits, hears keys and is hung up. */
 export class Channel {
   /** For example `PJSIP/trunk-0000002a`. */
@@ -23,6 +26,9 @@ export class Channel {
   /** Hears of the end of the call. */
   onHangup: (() => void) | null = null;
   readonly #time: Timeline;
+  /** Keys that the callee presses, one each time that one is waited for, and how many of them he has. */
+  #replies = '';
+  #replied = 0;
   #waiter: { keys: string; interruptible: boolean; end: (waited: Waited) => void } | null = null;
 
   constructor(options: {
@@ -46,14 +52,16 @@ export class Channel {
 
   /**
    * Waits `ms` milliseconds, or less when one of `keys` is pressed, the call ends or, if it is interruptible, `interrupt`
-   * is called.
+   * is called. It `goesOn` with what the last key broke off: that key was not asked for.
    */
-  wait(ms: number, keys = '', interruptible = true): Promise<Waited> {
+  wait(ms: number, keys = '', { interruptible = true, goesOn = false } = {}): Promise<Waited> {
     if (this.hungUp) return Promise.resolve({ by: 'hangup' });
     return new Promise((resolve) => {
       const cancel = this.#time.after(ms, () => this.#endWait({ by: 'time' }));
+      const forget = this.#replySoon(keys, goesOn);
       const end = (waited: Waited) => {
         cancel();
+        forget();
         resolve(waited);
       };
       this.#waiter = { keys, interruptible, end };
@@ -61,8 +69,9 @@ export class Channel {
     });
   }
 
-  answer(acts: readonly Act[]): void {
+  answer(acts: readonly Act[], replies = ''): void {
     this.answeredAt = this.now();
+    this.#replies = replies;
     for (const act of acts) {
       this.#time.after(act.afterMs, () => {
         if (act.does === 'press') this.press(act.key);
@@ -94,6 +103,20 @@ export class Channel {
     this.#time.stop();
     this.#waiter = null;
     this.onHangup = null;
+  }
+
+  /**
+   * Has the callee press the next key while `keys` are waited for; one that nobody asked for is the next one again. Returns a
+   * function that takes it back.
+   */
+  #replySoon(keys: string, goesOn: boolean): () => void {
+    if (goesOn) this.#replied = Math.max(0, this.#replied - 1);
+    const key = this.#replies[this.#replied];
+    if (keys === '' || goesOn || key === undefined) return () => {};
+    return this.#time.after(REPLY_MS, () => {
+      this.#replied += 1;
+      this.press(key);
+    });
   }
 
   #endWait(waited: Waited): void {

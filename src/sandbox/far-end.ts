@@ -5,12 +5,13 @@ export type Act = { afterMs: number; does: 'hangUp' } | { afterMs: number; does:
 
 /**
  * How the far end takes a call: refuses it at once; rings until the caller gives up (`sipStatus` is the provisional
- * response, null for none at all); or answers after `ringMs` and then acts. Times in milliseconds.
+ * response, null for none at all); or answers after `ringMs` and then acts. Whenever the caller waits for a key it presses the
+ * next one of `replies` after a while, as long as there are any. Times in milliseconds.
  */
 export type Manner =
   | { kind: 'refuses'; sipStatus: number }
   | { kind: 'rings'; sipStatus: 180 | 183 | null }
-  | { kind: 'answers'; ringMs: number; acts: readonly Act[] };
+  | { kind: 'answers'; ringMs: number; acts: readonly Act[]; replies?: string };
 
 export interface FarEndManners {
   /** Code 201: seconds from the answer to the callee's own hang-up. */

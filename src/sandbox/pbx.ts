@@ -5,6 +5,7 @@ import { makeCall } from './call.js';
 import { createCallLog, type SandboxCall } from './call-log.js';
 import type { Channel } from './channel.js';
 import type { Agi } from './dialplan.js';
+import { type Manner, mannerOf } from './far-end.js';
 import { announceEnd, announceStart } from './run-directory.js';
 import { Spool } from './spool.js';
 
@@ -25,6 +26,10 @@ export interface SandboxOptions {
    * own clock does not follow: with more, a call that the callee cuts short counts as heard for the real time only.
    */
   speed?: number;
+  /** How the far end takes a call; by the last three digits of its number unless said otherwise. */
+  mannerOf?: (number: string) => Manner;
+  /** Where calls find FastAGI, whatever their files say: a node that was started again may listen elsewhere. */
+  agiUrl?: string;
   /** Nothing pretended takes any time. What would come first still comes first, and all of the protocol is spoken. */
   instant?: boolean;
   /** The trunks there are; every one when left out. A call on another has no channel. */
@@ -73,14 +78,16 @@ export async function startSandboxPbx(options: SandboxOptions): Promise<SandboxP
   let stopping: Promise<void> | undefined;
 
   const agi: Agi = async (channel, call) => {
-    if (!AGI_URL.test(call.url)) return 'NOTFOUND';
-    const session = new AgiSession(channel, call);
+    const url = options.agiUrl ?? call.url;
+    if (!AGI_URL.test(url)) return 'NOTFOUND';
+    const session = new AgiSession(channel, { ...call, url });
     sessions.add(session);
     const status = await session.over;
     sessions.delete(session);
     return status;
   };
 
+  const manners = { answerSeconds: options.answerSeconds ?? 0.7, ringSeconds: options.ringSeconds ?? 2 };
   const exchange = {
     log,
     agi,
@@ -88,7 +95,7 @@ export async function startSandboxPbx(options: SandboxOptions): Promise<SandboxP
     seen,
     maxCalls,
     speed: options.instant ? Number.POSITIVE_INFINITY : (options.speed ?? 1),
-    manners: { answerSeconds: options.answerSeconds ?? 0.7, ringSeconds: options.ringSeconds ?? 2 },
+    mannerOf: options.mannerOf ?? ((number: string) => mannerOf(number, manners)),
     isKnownTrunk: trunkFilter(options),
   };
 

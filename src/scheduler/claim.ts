@@ -1,4 +1,5 @@
 import { callIdOf } from '../calls/call-id.js';
+import { isSandbox } from '../calls/node-name.js';
 import { type Bucket, refill, untilToken } from '../calls/pace.js';
 import { type Candidate, type Grant, type Limit, sharePorts } from '../calls/share.js';
 import {
@@ -54,6 +55,7 @@ export interface ClaimingNode extends NodeLimits {
 
 /** A limit in force: how many ports it has, how many are held, and its token bucket when it has a rate. */
 interface Scope {
+  /** Of tests "test node", "test tenant" and so on: they have their own. */
   scope: string;
   id: string;
   ports: number | null;
@@ -74,7 +76,7 @@ export async function claimCalls(
   memory: ClaimMemory = { closed: NOTHING_CLOSED },
 ): Promise<Claim> {
   const find = () => findDueCampaigns(tx, node.ports, node.templates, memory.closed.zones, node.name);
-  const [open, found] = await Promise.all([countOpenPorts(tx), find()]);
+  const [open, found] = await Promise.all([countOpenPorts(tx, isSandbox(node.name)), find()]);
   const closed = closedZonesOf(found);
   const isRight = sameZones(closed, memory.closed);
   memory.closed = closed;
@@ -113,6 +115,7 @@ function limitKeys(d: DueCampaign, node: NodeLimits): string[] {
 
 function scopesOf(node: NodeLimits, due: DueCampaign[], open: OpenPorts[]): Map<string, Scope> {
   const scopes = new Map<string, Scope>();
+  const kind = isSandbox(node.name) ? 'test ' : '';
   const add = (
     scope: string,
     id: string,
@@ -122,7 +125,7 @@ function scopesOf(node: NodeLimits, due: DueCampaign[], open: OpenPorts[]): Map<
   ) => {
     const key = `${scope} ${id}`;
     if (!scopes.has(key))
-      scopes.set(key, { scope, id, ports, rate, held: held(open, (o) => o[match] === id) });
+      scopes.set(key, { scope: kind + scope, id, ports, rate, held: held(open, (o) => o[match] === id) });
   };
   add('node', node.name, node.ports, node.callsPerSecond, 'node');
   for (const d of due) {
@@ -150,17 +153,18 @@ function candidateOf(d: DueCampaign, node: ClaimingNode, open: OpenPorts[]): Can
 }
 
 async function refillBuckets(tx: Tx, scopes: Map<string, Scope>): Promise<Map<string, Bucket>> {
-  const paced = [...scopes.values()].filter((s) => s.rate !== null);
+  const paced = [...scopes].filter(([, s]) => s.rate !== null);
   if (paced.length === 0) return new Map();
-  const rows = new Map((await findPace(tx, paced)).map((r) => [`${r.scope} ${r.id}`, r]));
+  const found = await findPace(
+    tx,
+    paced.map(([, s]) => s),
+  );
+  const rows = new Map(found.map((r) => [`${r.scope} ${r.id}`, r]));
   return new Map(
-    paced.map((s) => {
+    paced.map(([key, s]) => {
       const row = rows.get(`${s.scope} ${s.id}`);
       // Only the age counts, and that is by the database's clock: so any "now" will do.
-      return [
-        `${s.scope} ${s.id}`,
-        refill(row ? { tokens: row.tokens, refilledAt: -row.age_ms } : null, s.rate!, 0),
-      ];
+      return [key, refill(row ? { tokens: row.tokens, refilledAt: -row.age_ms } : null, s.rate!, 0)];
     }),
   );
 }

@@ -10,6 +10,7 @@ const WORKDAYS = {
 const free = { ports: 20, inUse: 3 };
 const running: CampaignFacts = {
   now,
+  test: false,
   status: 'running',
   startAt: null,
   endAt: null,

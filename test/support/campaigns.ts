@@ -106,13 +106,14 @@ export async function insertCampaignFixture(
     /** Of every contact. */
     fields?: Record<string, string>;
     optOutKey?: string;
+    test?: boolean;
   } = {},
 ): Promise<string> {
   const id = newId();
   await pool.query(
     `INSERT INTO campaigns (tenant_id, id, name, status, message_id, ports, calls_per_second, weight,
-        ring_seconds, retry, max_attempts, caller_id, flow_id, flow_version, opt_out_key, started_at)
-      VALUES ($1, $2, 'campaign', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, now())`,
+        ring_seconds, retry, max_attempts, caller_id, flow_id, flow_version, opt_out_key, test, started_at)
+      VALUES ($1, $2, 'campaign', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now())`,
     [
       tenant.tenantId,
       id,
@@ -128,6 +129,7 @@ export async function insertCampaignFixture(
       options.flowId ?? null,
       options.flowId ? 1 : null,
       options.optOutKey ?? null,
+      options.test ?? false,
     ],
   );
   await pool.query(
@@ -171,6 +173,8 @@ export interface AttemptRow {
   tenant_id: string;
   campaign_id: string;
   contact_id: string;
+  node: string;
+  test: boolean;
   pbx_trunk: string;
   number: string;
   ordinal: number;

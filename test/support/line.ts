@@ -102,6 +102,7 @@ export async function startLine(
       CAMPANILE_ASTERISK_RUN: asterisk.runDir,
       CAMPANILE_SPOOL_OWNER: `${asterisk.uid}:${asterisk.gid}`,
       CAMPANILE_STOP_GRACE: '1s',
+      CAMPANILE_TEST_MODE: 'off',
       CAMPANILE_SIP_PRIVATE_HOSTS: 'allow',
     }),
     ...options.config,

@@ -79,6 +79,7 @@ function environmentOf(config: Config): Record<string, string> {
     CAMPANILE_SPOOL_OWNER: config.spoolOwner ? `${config.spoolOwner.uid}:${config.spoolOwner.gid}` : '',
     CAMPANILE_NODE: config.nodeName,
     CAMPANILE_STOP_GRACE: `${config.stopGraceSeconds}s`,
+    CAMPANILE_TEST_MODE: config.testMode,
     CAMPANILE_LOG_LEVEL: 'info',
   };
 }

@@ -14,14 +14,17 @@ export interface Sound {
 /** What a part of a prompt sounds like. Throws when there is no such sound. */
 export type SoundOf = (part: Exclude<Part, { say: string }>, values: Values) => Sound;
 
-/** The telephone of a flow, as an AGI session: its `say` throws when a sound cannot be played. */
-export function createPhone(session: AgiSession, soundOf: SoundOf): Phone {
+/**
+ * The telephone of a flow, as an AGI session: its `say` throws when a sound cannot be played. The PBX's clock runs `speed` times as
+ * fast as ours.
+ */
+export function createPhone(session: AgiSession, soundOf: SoundOf, speed = 1): Phone {
   return {
     async say(prompt, values, keys, heard) {
       let heardSeconds = 0;
       for (const part of prompt) {
         if ('say' in part) throw new Error(`cannot say a ${part.say} yet`);
-        const said = await play(session, soundOf(part, values), keys, heard);
+        const said = await play(session, soundOf(part, values), keys, heard, speed);
         heardSeconds += said.heardSeconds;
         if (said.hungUp || said.key !== null) return { ...said, heardSeconds };
       }
@@ -49,14 +52,15 @@ async function play(
   { path, seconds }: Sound,
   keys: readonly Key[],
   heard: (key: Key) => void,
+  speed: number,
 ): Promise<Said> {
   let fromMs = 0;
   for (;;) {
     const started = performance.now();
+    const playedSoFar = () => fromMs + (performance.now() - started) * speed;
     try {
       const { digit, playedMs } = await session.play(path, ALL_KEYS.join(''), { fromMs });
-      const ended =
-        (playedMs === null ? seconds : playedMs / 1000) ?? (fromMs + performance.now() - started) / 1000;
+      const ended = (playedMs === null ? seconds : playedMs / 1000) ?? playedSoFar() / 1000;
       const key = digit as Key | null;
       if (key === null || keys.includes(key)) return { key, heardSeconds: ended, hungUp: false };
       heard(key);
@@ -65,7 +69,7 @@ async function play(
       if (!(error instanceof HangupError))
         throw new Error(`cannot play ${path}: ${messageOf(error)}`, { cause: error });
       // Where Asterisk does not know it, as much as there was time for.
-      const atMost = fromMs + performance.now() - started;
+      const atMost = playedSoFar();
       const playedMs = error.playedMs ?? (seconds === null ? atMost : seconds * 1000);
       return { key: null, heardSeconds: Math.min(playedMs, atMost) / 1000, hungUp: true };
     }

@@ -25,6 +25,8 @@ export interface AnsweredOptions {
   notes: CallNotes;
   /** A call that is open on this node; null when there is no such call. */
   callOf(callId: string): Promise<AnsweredCall | null>;
+  /** How many times as fast as our clock the PBX's runs, where that is a sandbox; 1 unless said otherwise. */
+  speed?: number;
   log: Logger;
 }
 
@@ -33,7 +35,7 @@ export interface AnsweredOptions {
  * committed before the session ends, and so before the call does, unless the callee ends it.
  */
 export function answeredScript(options: AnsweredOptions): AgiScript {
-  const { admission, notes, callOf, log } = options;
+  const { admission, notes, callOf, speed, log } = options;
   return async (session) => {
     const answeredAt = new Date();
     const callId = admission.callOf(session);
@@ -47,7 +49,7 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
     const journal = createJournal(callId, notes, log);
     let failed = false;
     try {
-      const phone = createPhone(session, call.soundOf);
+      const phone = createPhone(session, call.soundOf, speed);
       await runFlow(call.flow, { fields: call.fields, call: call.about }, phone, {
         ...call.deeds,
         happened: journal.happened,

@@ -104,8 +104,8 @@ class Counters {
     this.changed.clear();
     this.#sentAt = Date.now();
     const time = new Date().toISOString();
-    for (const { id, ...data } of await findCampaignCounters(db, tenant.id, ids)) {
-      const about = { type: 'campaign.counters', time, tenant_id: tenant.id, campaign_id: id };
+    for (const { id, test, ...data } of await findCampaignCounters(db, tenant.id, ids)) {
+      const about = { type: 'campaign.counters', time, tenant_id: tenant.id, campaign_id: id, test };
       await reader.write(renderEvent({ ...about, data } as { type: string }));
     }
   }

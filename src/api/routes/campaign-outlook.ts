@@ -27,10 +27,12 @@ export const getWhy = route({
   async handle({ db, tenant, id, installation }) {
     const { campaign, own, groups } = await findFacts(db, tenant.id, id);
     const held = await listHeld(db, tenant.id, id);
-    const common = await installation(own.trunks.map(({ pbx_trunk }) => pbx_trunk));
+    const pbxTrunks = own.trunks.map(({ pbx_trunk }) => pbx_trunk);
+    const common = await installation(pbxTrunks, campaign.test);
     const reasons = whyNotDialling({
       now: own.now,
       status: campaign.status,
+      test: campaign.test,
       startAt: campaign.start_at,
       endAt: campaign.end_at,
       window: campaign.calling_window,
@@ -46,7 +48,7 @@ export const getWhy = route({
       nodes: common.nodes,
       untaken: common.untaken,
     });
-    return { dialling: own.campaign_in_use > 0, reasons };
+    return { test: campaign.test, dialling: own.campaign_in_use > 0, reasons };
   },
 });
 
@@ -69,7 +71,7 @@ export const getPreview = route({
     const from = campaign.start_at && campaign.start_at > own.now ? campaign.start_at : own.now;
     const sorted = sortOut(left, campaign.calling_window, from);
     const pbxTrunks = own.trunks.map(({ pbx_trunk }) => pbx_trunk);
-    const speed = speedOf(campaign, own, await installation(pbxTrunks));
+    const speed = speedOf(campaign, own, await installation(pbxTrunks, campaign.test));
     const { endsAt, expired } = estimateEnd({
       groups: sorted.callable,
       window: campaign.calling_window,
@@ -78,6 +80,7 @@ export const getPreview = route({
       endAt: campaign.end_at,
     });
     return {
+      test: campaign.test,
       will_dial: sum(sorted.callable) - expired,
       skipped: {
         suppressed: countOf('suppressed'),

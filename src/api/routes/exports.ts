@@ -34,6 +34,7 @@ const ATTEMPT_COLUMNS = {
   hangup_cause: 'hangup_cause',
   hung_up_by: 'hung_up_by',
   silent: 'silent',
+  test: 'test',
   cause: 'cause',
 } as const satisfies Record<string, keyof ReturnType<typeof showAttempt>>;
 
@@ -136,11 +137,11 @@ async function* renderNdjson(batches: AsyncIterable<object[]>): AsyncGenerator<s
   for await (const rows of batches) yield rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 }
 
-/** Named after the campaign, as far as its name is of characters that a header and every file system take. */
-function fileOf({ name }: Campaign, what: string, as: ExportFormat): ExportFile {
+/** Named after the campaign, as far as its name is of characters that a header and every file system take; of a test it says so. */
+function fileOf({ name, test }: Campaign, what: string, as: ExportFormat): ExportFile {
   const words = name.normalize('NFKD').match(/[A-Za-z0-9]+/g) ?? ['campaign'];
   return {
-    name: `${words.join('-').slice(0, 100)}-${what}.${as}`,
+    name: `${test ? 'test-' : ''}${words.join('-').slice(0, 100)}-${what}.${as}`,
     type: as === 'csv' ? 'text/csv; charset=utf-8; header=present' : 'application/x-ndjson',
   };
 }

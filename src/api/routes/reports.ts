@@ -24,7 +24,7 @@ export const getCampaignReport = route({
   async handle({ db, tenant, id, query }) {
     const found = await withZone(() => inTurn(() => reportOfCampaign(db, tenant.id, id, query.time_zone)));
     if (!found) throw notFound('campaign');
-    return { campaign_id: id, ...show(found, query.time_zone) };
+    return { campaign_id: id, test: found.campaigns[0]!.test, ...show(found, query.time_zone) };
   },
 });
 
@@ -37,14 +37,17 @@ export const getReport = route({
   answer: report,
   async handle({ db, tenant, query }) {
     const { from, to, time_zone } = query;
+    const test = query.test === 'true';
     checkTime(from, to);
-    const found = await withZone(() => inTurn(() => reportOfTime(db, tenant.id, { from, to }, time_zone)));
+    const found = await withZone(() =>
+      inTurn(() => reportOfTime(db, tenant.id, { from, to, test }, time_zone)),
+    );
     const by_campaign = found.campaigns.map(({ id, name, contacts, sums }) => ({
       campaign_id: id,
       name,
       totals: showTotals(sums, [contacts]),
     }));
-    return { from, to, ...show(found, time_zone), by_campaign };
+    return { from, to, test, ...show(found, time_zone), by_campaign };
   },
 });
 

@@ -32,5 +32,6 @@ export const attempt = z
     silent: z.boolean().meta({
       description: 'Answered, and nothing of the message was heard: the number is not called for a while',
     }),
+    test: z.boolean().meta({ description: 'Of a test campaign: nobody was called' }),
   })
   .meta({ id: 'Attempt' });

@@ -117,9 +117,15 @@ const settings = {
   end_at: instant.nullable().meta({ description: 'Contacts that were not reached by then are expired' }),
 };
 
+const test = z.boolean().meta({
+  description:
+    'A test: everything but the trunk is real, nobody is called, and the number decides what comes of a call (docs/test-mode.md). Fixed when it is created',
+});
+
 export const newCampaign = z
   .strictObject({
     ...settings,
+    test: test.default(false),
     message_id: settings.message_id.optional(),
     flow_id: settings.flow_id.optional(),
     opt_out_key: settings.opt_out_key.default(null),
@@ -173,6 +179,7 @@ export const campaign = z
   .strictObject({
     id: uuid,
     name: z.string(),
+    test,
     status: z.enum(CAMPAIGN_STATUSES),
     trunk_ids: z.array(uuid).meta({
       description: 'In order; without those that were deleted since it ended',

@@ -8,11 +8,12 @@ const id = z.string().meta({ description: 'Unique for the tenant', example: '179
 const of = { attempt_id: uuid, contact_id: uuid, number: z.string(), ordinal: attempt.shape.ordinal };
 const contact = { contact_id: uuid, number: z.string(), attempts: z.int() };
 const count = z.strictObject({ count: z.int() });
+const test = z.boolean().meta({ description: 'Whether the campaign is a test: nobody is called' });
 
 /** One event of a campaign. */
 function event<T extends string, D extends z.ZodType>(type: T, description: string, data: D) {
   return z
-    .strictObject({ id, type: z.literal(type), time, tenant_id: uuid, campaign_id: uuid, data })
+    .strictObject({ id, type: z.literal(type), time, tenant_id: uuid, campaign_id: uuid, test, data })
     .meta({ id: nameOf(type), description });
 }
 
@@ -36,7 +37,7 @@ const KINDS = [
     'attempt.ended',
     'A call is over',
     attempt
-      .omit({ id: true, campaign_id: true, state: true })
+      .omit({ id: true, campaign_id: true, state: true, test: true })
       .extend({ attempt_id: uuid, disposition: z.enum(DISPOSITIONS), ended_at: time }),
   ),
   event(
@@ -73,6 +74,7 @@ const counters = z
     time,
     tenant_id: uuid,
     campaign_id: uuid,
+    test,
     data: z.strictObject({
       status: z.enum(CAMPAIGN_STATUSES),
       ...(Object.fromEntries(CONTACT_STATES.map((state) => [state, z.int()])) as Record<

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { count } from './campaign.js';
 import { time } from './common.js';
 
+const test = z.boolean().meta({ description: 'Whether the campaign is a test: nobody is called' });
+
 const reason = z.strictObject({
   code: z.string().meta({ example: 'outside_window' }),
   text: z.string().meta({ example: '812 contacts: outside its window until Mon 09:00 (America/New_York)' }),
@@ -9,6 +11,7 @@ const reason = z.strictObject({
 
 export const why = z
   .strictObject({
+    test,
     dialling: z.boolean().meta({ description: 'Whether calls are up or on their way, now' }),
     reasons: z.array(reason).meta({
       description:
@@ -19,6 +22,7 @@ export const why = z
 
 export const preview = z
   .strictObject({
+    test,
     will_dial: count.meta({ description: 'Contacts that will be called' }),
     skipped: z
       .strictObject({

@@ -30,6 +30,10 @@ export const timeQuery = z.strictObject({
   from: instant,
   to: instant.meta({ type: 'string', format: 'date-time', description: 'At most 92 days after `from`' }),
   time_zone: timeZone,
+  test: z
+    .enum(['true', 'false'])
+    .default('false')
+    .meta({ description: 'Of test campaigns instead: they are in no other report' }),
 });
 
 const seconds = z.number().min(0);
@@ -71,6 +75,8 @@ export const totals = z
   })
   .meta({ id: 'ReportTotals' });
 
+const test = z.boolean().meta({ description: 'Whether this is of tests: nobody was called' });
+
 const parts = {
   time_zone: z.string(),
   totals,
@@ -91,12 +97,15 @@ const parts = {
     .meta({ description: 'By the last SIP answer of the far end; 0 is that none ever came' }),
 };
 
-export const campaignReport = z.strictObject({ campaign_id: uuid, ...parts }).meta({ id: 'CampaignReport' });
+export const campaignReport = z
+  .strictObject({ campaign_id: uuid, test, ...parts })
+  .meta({ id: 'CampaignReport' });
 
 export const report = z
   .strictObject({
     from: time,
     to: time,
+    test,
     ...parts,
     by_campaign: z.array(z.strictObject({ campaign_id: uuid, name: z.string(), totals })),
   })
