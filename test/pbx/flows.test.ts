@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { noise } from '../../src/lab/phone/noise.js';
 import type { Step } from '../../src/lab/phone/script.js';
-import { type FlowCalls, flowCalls, noise } from '../support/flow-calls.js';
+import { type FlowCalls, flowCalls } from '../support/flow-calls.js';
 import { describeOnAsterisk, type Line, startLine } from '../support/line.js';
 
 const A = noise(1.5, 1);
@@ -182,6 +183,30 @@ describeOnAsterisk('a flow, with a callee who listens and presses keys', () => {
 
     const digits = await calls.call(pin, [...into(400), { press: '47' }, { wait: 300 }, { hangUp: true }]);
     expect(digits.steps).toEqual([{ step: 'pin', type: 'collect', pressed: '**', outcome: 'hung_up' }]);
+  });
+
+  it('does the same for a hundred callees at once, and mixes nothing up', async () => {
+    const scripts: Step[][] = [
+      [...into(600), { press: '1' }],
+      [afterIt, { press: '1' }],
+      [...into(1900), { press: '1' }],
+      [...into(1000), { hangUp: true }],
+    ];
+    const wanted = [
+      { steps: [{ pressed: '1', outcome: 'answered' }, { step: 'yes' }], sounds: [A, C] },
+      { steps: [{ pressed: '1', outcome: 'answered' }, { step: 'yes' }], sounds: [A, B, C] },
+      { steps: [{ pressed: '1', outcome: 'answered' }, { step: 'yes' }], sounds: [A, B, C] },
+      { steps: [{ outcome: 'hung_up' }], sounds: [A] },
+    ];
+    const all = await calls.callMany(menu, scripts, 100);
+    expect(all).toHaveLength(100);
+    for (const [i, call] of all.entries()) {
+      const { steps, sounds } = wanted[i % wanted.length]!;
+      expect(call.steps, `call ${i}`).toMatchObject(steps);
+      const { sounds: heard, otherMs } = call.heardAs(...sounds);
+      expect(otherMs).toBe(0);
+      expect(heard.every(({ is }) => is !== 'different')).toBe(true);
+    }
   });
 
   it('writes who wants no more calls on the list of opt-outs before it hangs up, also for contacts that wait', async () => {

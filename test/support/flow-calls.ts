@@ -1,13 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { Answers, Happened } from '../../src/calls/flow/happened.js';
 import { flowDefinition } from '../../src/calls/flow/schema.js';
 import { newId } from '../../src/ids.js';
-import { codecOf } from '../../src/lab/phone/codec.js';
 import { compareBytes, type Sequence } from '../../src/lab/phone/compare.js';
 import type { HeardCall } from '../../src/lab/phone/heard.js';
+import type { Noise } from '../../src/lab/phone/noise.js';
 import type { Step } from '../../src/lab/phone/script.js';
-import { pcmOfWav } from '../../src/lab/phone/sounds.js';
-import { renderWav } from '../../src/messages/wav.js';
 import {
   type AttemptRow,
   attemptsOf,
@@ -17,28 +14,6 @@ import {
   untilCompleted,
 } from './campaigns.js';
 import type { Line } from './line.js';
-
-/** A message like no other, so that what was heard of it cannot be mistaken. */
-export interface Noise {
-  wav: Buffer;
-  sha256: string;
-  /** As an ulaw call hears it. */
-  payload: Buffer;
-  seconds: number;
-}
-
-/** Noise of so many seconds; another `seed` is another sound. */
-export function noise(seconds: number, seed: number): Noise {
-  const samples = Buffer.alloc(Math.round(seconds * 8000) * 2);
-  let state = seed;
-  for (let i = 0; i < samples.length; i += 2) {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-    samples.writeInt16LE((state >> 17) - 8192, i);
-  }
-  const wav = renderWav(samples);
-  const sha256 = createHash('sha256').update(wav).digest('hex');
-  return { wav, sha256, payload: codecOf('PCMU').encode(pcmOfWav(wav)), seconds };
-}
 
 /** An attempt with what its flow did. */
 export interface FlowAttempt extends AttemptRow {
@@ -65,6 +40,8 @@ export interface FlowCalls {
   flow(definition: object): Promise<string>;
   /** One call of a campaign by a flow to a phone that takes `script`. */
   call(flowId: string, script: Step[], fields?: Record<string, string>): Promise<FlowCall>;
+  /** So many calls of one campaign at once, to phones that take one script after the other; in the order of the scripts. */
+  callMany(flowId: string, scripts: readonly Step[][], count: number): Promise<FlowCall[]>;
 }
 
 export async function flowCalls(line: Line, sounds: readonly Noise[]): Promise<FlowCalls> {
@@ -108,6 +85,20 @@ export async function flowCalls(line: Line, sounds: readonly Noise[]): Promise<F
       const heard = await line.phones!.untilEnded(number);
       await untilCompleted(pool, [id], 30);
       return flowCall(heard, (await attemptsOf(pool, id))[0] as FlowAttempt);
+    },
+    async callMany(flowId, scripts, count) {
+      const numbers = Array.from({ length: count }, () => `+1212${2000 + dialled++}555`);
+      await line.phones!.use(numbers.map((number, i) => ({ number, steps: scripts[i % scripts.length]! })));
+      const id = await insertCampaignFixture(pool, tenant, numbers, { flowId });
+      await pool.query(`SELECT pg_notify('campanile_due', '')`);
+      await untilCompleted(pool, [id], 120);
+      const attempts = await attemptsOf(pool, id);
+      return Promise.all(
+        numbers.map(async (number) => {
+          const attempt = attempts.find((one) => one.number === number);
+          return flowCall(await line.phones!.untilEnded(number), attempt as FlowAttempt);
+        }),
+      );
     },
   };
 }
