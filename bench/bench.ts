@@ -5,6 +5,7 @@ import { benchExport } from './export.js';
 import { benchFirstAudio } from './first-audio.js';
 import { benchImport } from './import.js';
 import { startGround } from './line.js';
+import { benchSteps } from './steps.js';
 
 const BENCHES = {
   calls: benchCalls,
@@ -12,9 +13,10 @@ const BENCHES = {
   export: benchExport,
   'first-audio': benchFirstAudio,
   import: benchImport,
+  steps: benchSteps,
 };
 
-// npm run bench [-- calls|claim|export|first-audio|import] [-- --rounds N]
+// npm run bench [-- calls|claim|export|first-audio|import|steps] [-- --rounds N]
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '3' } },

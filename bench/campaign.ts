@@ -1,34 +1,51 @@
 import { createHash } from 'node:crypto';
+import { flowDefinition } from '../src/calls/flow/schema.js';
 import type { Pool } from '../src/db/pool.js';
 import { newId } from '../src/ids.js';
 import { toneWav } from '../src/messages/tone.js';
 
 /**
  * A tenant with `ports` and one running campaign of `contacts` numbers that end in `code`, all due; its message lasts
- * `seconds`. Returns the campaign's id.
+ * `seconds`, or its calls go by the flow that `flow` makes of the ids of messages that are `sounds` (WAV). Returns the campaign's id.
  */
 export async function insertBenchCampaign(
   pool: Pool,
-  options: { ports: number; contacts: number; code: string; seconds: number },
+  options: { ports: number; rate?: number; contacts: number; code: string } & (
+    | { seconds: number }
+    | { sounds: readonly Buffer[]; flow: (messages: string[]) => unknown }
+  ),
 ): Promise<string> {
-  const { ports, contacts, code, seconds } = options;
-  const [tenant, trunk, message, campaign] = [newId(), newId(), newId(), newId()];
-  const audio = toneWav(seconds);
-  const sha256 = createHash('sha256').update(audio).digest('hex');
+  const { ports, rate, contacts, code } = options;
+  const [tenant, trunk, flow, campaign] = [newId(), newId(), newId(), newId()];
+  const sounds = 'flow' in options ? options.sounds : [toneWav(options.seconds)];
+  const messages = sounds.map(() => newId());
   await pool.query('INSERT INTO tenants (id, name, ports) VALUES ($1, $2, $3)', [tenant, 'bench', ports]);
   await pool.query("INSERT INTO pbx_trunks (name) VALUES ('far') ON CONFLICT DO NOTHING");
   await pool.query(
     `INSERT INTO trunks (tenant_id, id, name, template, pbx_trunk, ports) VALUES ($1, $2, 'far', 'direct', 'far', $3)`,
     [tenant, trunk, ports],
   );
+  for (const [i, audio] of sounds.entries()) {
+    const sha256 = createHash('sha256').update(audio).digest('hex');
+    await pool.query(
+      `INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds) VALUES ($1, $2, 'sound', $3, $4, $5)`,
+      [tenant, messages[i], sha256, audio, (audio.length - 44) / 16_000],
+    );
+  }
+  if ('flow' in options) {
+    const definition = flowDefinition.parse(options.flow(messages));
+    await pool.query(`INSERT INTO flows (tenant_id, id, name) VALUES ($1, $2, 'bench')`, [tenant, flow]);
+    await pool.query(
+      'INSERT INTO flow_versions (tenant_id, flow_id, version, definition) VALUES ($1, $2, 1, $3)',
+      [tenant, flow, JSON.stringify(definition)],
+    );
+  }
+  const says = 'flow' in options ? [null, flow, 1] : [messages[0], null, null];
   await pool.query(
-    `INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds) VALUES ($1, $2, 'tone', $3, $4, $5)`,
-    [tenant, message, sha256, audio, seconds],
-  );
-  await pool.query(
-    `INSERT INTO campaigns (tenant_id, id, name, status, message_id, ring_seconds, retry, max_attempts)
-      VALUES ($1, $2, 'bench', 'draft', $3, 30, '{}', 1)`,
-    [tenant, campaign, message],
+    `INSERT INTO campaigns (tenant_id, id, name, status, message_id, flow_id, flow_version, calls_per_second, ring_seconds, retry,
+        max_attempts)
+      VALUES ($1, $2, 'bench', 'draft', $3, $4, $5, $6, 30, '{}', 1)`,
+    [tenant, campaign, ...says, rate ?? null],
   );
   await pool.query(
     'INSERT INTO campaign_trunks (tenant_id, campaign_id, position, trunk_id) VALUES ($1, $2, 1, $3)',
