@@ -165,8 +165,13 @@ export const PROBLEMS = {
   },
   audio_unusable: {
     status: 422,
-    when: 'The audio is not as it must be',
-    todo: 'Convert it as `detail` says',
+    when: 'The audio cannot be read or is too long',
+    todo: 'Send other audio, as `detail` says',
+  },
+  ffmpeg_missing: {
+    status: 422,
+    when: 'Without ffmpeg, which is not installed, the audio must be a WAV file of 8 kHz, mono, 16 bit',
+    todo: 'Convert it, or ask the operator to run `apt-get install ffmpeg`',
   },
   fields_invalid: { status: 422, when: 'Fields are missing or wrong', todo: '`errors` names each of them' },
   idempotency_key_reused: {
@@ -203,6 +208,11 @@ export const PROBLEMS = {
     todo: 'Tell the operator the `X-Request-Id`; repeat what creates with its Idempotency-Key',
   },
   method_unknown: { status: 501, when: 'There is no such method', todo: 'See the reference' },
+  conversions_busy: {
+    status: 503,
+    when: 'Too much audio is being converted',
+    todo: 'Wait for `Retry-After`',
+  },
   database_unavailable: { status: 503, when: 'The database does not answer', todo: 'Try again later' },
   event_streams_busy: {
     status: 503,
