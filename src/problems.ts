@@ -179,6 +179,11 @@ export const PROBLEMS = {
     when: 'The Idempotency-Key was used for another request within 24 hours',
     todo: 'Make a new key for each thing that is to be done',
   },
+  speech_failed: {
+    status: 422,
+    when: 'The speech engine did not speak the text',
+    todo: 'See `detail` for what it said; change text, language or voice, or ask the operator',
+  },
   http_1_1_required: {
     status: 426,
     when: 'An export was asked for in HTTP/1.0, in which nobody sees that it broke off',
@@ -224,6 +229,11 @@ export const PROBLEMS = {
     status: 503,
     when: 'The outside issuer of tokens cannot be reached',
     todo: 'Wait for `Retry-After`',
+  },
+  speech_missing: {
+    status: 503,
+    when: 'There is no speech engine on the machine',
+    todo: 'Ask the operator to run `apt-get install espeak-ng ffmpeg`',
   },
 } as const satisfies Readonly<Record<string, ProblemEntry>>;
 

@@ -23,13 +23,14 @@ const ATTACK_MS = 5;
 const LEAST_SAMPLES = 320;
 
 /**
- * Levels a master (32-bit floats, little endian) of which `heard` was measured, and encodes it. `levelledDb` is the loudness of
- * the result in LUFS; null where nothing is to be heard.
+ * Levels a master (32-bit floats, little endian, of `rate` samples per second) of which `heard` was measured, and encodes it.
+ * `levelledDb` is the loudness of the result in LUFS; null where nothing is to be heard.
  */
 export async function encode(
   master: readonly Buffer[],
   heard: { peak: number; loudnessDb: number | null },
   signal: AbortSignal,
+  rate = RATE,
 ): Promise<{ files: Record<SoundFormat, Buffer>; levelledDb: number | null }> {
   const gain = gainOf(heard);
   const collected: Buffer[][] = [[], [], [], []];
@@ -37,10 +38,10 @@ export async function encode(
   await run({
     program: 'ffmpeg',
     args: [
-      ...['-nostdin', '-protocol_whitelist', 'pipe', '-f', 'f32le', '-ar', String(RATE), '-ac', '1'],
+      ...['-nostdin', '-protocol_whitelist', 'pipe', '-f', 'f32le', '-ar', String(rate), '-ac', '1'],
       ...['-i', 'pipe:0', '-filter_complex'],
       [
-        `[0:a]${levelling(gain, heard.peak)},apad=whole_len=${LEAST_SAMPLES},asplit=2[wide][voice]`,
+        `[0:a]aresample=${RATE},${levelling(gain, heard.peak)},apad=whole_len=${LEAST_SAMPLES},asplit=2[wide][voice]`,
         '[voice]aresample=8000,aformat=sample_fmts=s16,asplit=3[linear][mu][a]',
       ].join(';'),
       ...raw('linear', 's16le', 'pipe:1'),

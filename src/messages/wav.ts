@@ -79,6 +79,29 @@ export function wavSamples(file: Buffer): Int16Array {
   return samples;
 }
 
+/** Sound of one channel, full scale 1. */
+export interface Pcm {
+  rate: number;
+  samples: Float32Array;
+}
+
+/** Reads a WAV file of 16-bit PCM of any rate; channels are mixed. Throws a CampanileError (`audio_unusable`) for any other. */
+export function readPcm(bytes: Buffer): Pcm {
+  if (!isWav(bytes)) throw unusable('the audio is not a WAV file');
+  const { format, samples: data } = findChunks(bytes);
+  if (!isPcm(format) || format.readUInt16LE(14) !== 16) throw unusable('the WAV file is not of 16-bit PCM');
+  const channels = format.readUInt16LE(2);
+  const rate = format.readUInt32LE(4);
+  if (channels < 1 || rate < 8000 || rate > 192_000) throw unusable('the WAV file contradicts itself');
+  const samples = new Float32Array(Math.floor(data.length / 2 / channels));
+  for (let i = 0; i < samples.length; i++) {
+    let sum = 0;
+    for (let c = 0; c < channels; c++) sum += data.readInt16LE((i * channels + c) * 2);
+    samples[i] = sum / channels / 32_768;
+  }
+  return { rate, samples };
+}
+
 /** The first `fmt ` and `data` chunks, in whatever order. The size that RIFF claims is often wrong and not needed. */
 function findChunks(bytes: Buffer): { format: Buffer; samples: Buffer } {
   let format: Buffer | undefined;
@@ -108,10 +131,8 @@ function isWav(bytes: Buffer): boolean {
 function checkFormat(format: Buffer): void {
   if (format.length < 16) throw unusable('the WAV file does not say what format it has');
   const tag = format.readUInt16LE(0);
-  const isPcm =
-    tag === PCM || (tag === EXTENSIBLE && format.length >= 40 && format.toString('hex', 24, 40) === PCM_GUID);
   const wrong = [
-    ...(isPcm ? [] : [`is compressed or not of integers (format ${tag})`]),
+    ...(isPcm(format) ? [] : [`is compressed or not of integers (format ${tag})`]),
     ...(format.readUInt32LE(4) === WAV_RATE
       ? []
       : [`has ${format.readUInt32LE(4)} samples per second, not 8000`]),
@@ -120,6 +141,14 @@ function checkFormat(format: Buffer): void {
   ];
   if (wrong.length > 0) throw unusable(`the WAV file ${wrong.join(', ')}`);
   if (format.readUInt16LE(12) !== 2) throw unusable('the WAV file contradicts itself about its samples');
+}
+
+function isPcm(format: Buffer): boolean {
+  if (format.length < 16) return false;
+  const tag = format.readUInt16LE(0);
+  return (
+    tag === PCM || (tag === EXTENSIBLE && format.length >= 40 && format.toString('hex', 24, 40) === PCM_GUID)
+  );
 }
 
 function printable(id: string): string {
