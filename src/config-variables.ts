@@ -84,6 +84,17 @@ const directory: Parse<string> = (value) => resolve(value);
 const soundsDirectory: Parse<string> = (value) =>
   /^[\w./@%+=:-]+$/.test(resolve(value)) ? resolve(value) : undefined;
 
+/** Not as a shell would read it: a text with a quote in it must never be a second command. */
+const speechCommand: Parse<string[]> = (value) => {
+  const argv: unknown = JSON.parse(value);
+  const isArgv = Array.isArray(argv) && argv.every((argument) => typeof argument === 'string');
+  if (!isArgv || !/^[^{]*[^{\s][^{]*$/.test(argv[0] ?? '')) return undefined;
+  const unknown = argv.join(' ').match(/\{(?!(?:text|language|voice|output)\})\w+\}/);
+  if (unknown)
+    throw new Error(`there is no ${unknown[0]}: there are {text}, {language}, {voice} and {output}`);
+  return argv.some((argument) => argument.includes('{output}')) ? argv : undefined;
+};
+
 /** It is named in double quotes in pjsip.conf. */
 const file: Parse<string> = (value) => (/^[\w./@%+:-]+$/.test(resolve(value)) ? resolve(value) : undefined);
 
@@ -134,6 +145,16 @@ export const variables = z.object({
     '/var/spool/asterisk/campanile/sounds',
     soundsDirectory,
   ),
+  CAMPANILE_SPEECH_COMMAND: variable(
+    'a JSON array of a program and its arguments, one of them with {output} in it',
+    '["speak", "--voice", "{voice}", "--output", "{output}"]',
+    speechCommand,
+  ),
+  CAMPANILE_SPEECH_AT_ONCE: variable('a whole number from 1 to 64', '2', integer(1, 64)),
+  CAMPANILE_SPEECH_KEEP: variable('a duration of 1h at least', '24h', (value) => {
+    const seconds = parseDuration(value);
+    return seconds >= 3600 ? seconds : undefined;
+  }),
   CAMPANILE_SPOOL_OWNER: variable('user:group, names or numbers', 'asterisk:asterisk', owner),
   CAMPANILE_SPOOL_MODE: variable('an octal file mode that its owner can read', '0660', (value) => {
     const mode = /^0?[0-7]{3}$/.test(value) ? Number.parseInt(value, 8) : 0;

@@ -27,6 +27,16 @@ export interface Config {
   asteriskRunDir: string;
   /** CAMPANILE_SOUNDS: where message audio is written for Asterisk to play. */
   soundsDir: string;
+  speech: {
+    /** CAMPANILE_SPEECH_COMMAND: the engine and its arguments; null is espeak-ng. */
+    command: string[] | null;
+    /** CAMPANILE_SPEECH_AT_ONCE: how many engines run at once. */
+    atOnce: number;
+    /** CAMPANILE_SPEECH_KEEP: for how long what was spoken is kept unused. */
+    keepSeconds: number;
+    /** Where it is written, below `soundsDir`. */
+    directory: string;
+  };
   /** CAMPANILE_SPOOL_OWNER: who call files are given to; null leaves them as they are made. */
   spoolOwner: { uid: number; gid: number } | null;
   /** CAMPANILE_SPOOL_MODE: permission bits of call files. */
@@ -85,6 +95,7 @@ export function loadConfig(env: Environment = process.env): Config {
 function withDefaults(set: (typeof variables)['_output'], env: Environment): Config {
   const agiListen = set.CAMPANILE_AGI_LISTEN ?? { host: '127.0.0.1', port: 4573 };
   const spoolDir = set.CAMPANILE_SPOOL ?? '/var/spool/asterisk';
+  const soundsDir = set.CAMPANILE_SOUNDS ?? join(spoolDir, 'campanile', 'sounds');
   return {
     databaseUrl: set.DATABASE_URL ?? null,
     dataDir: set.CAMPANILE_DATA ?? ownDirectory('/var/lib', env.XDG_DATA_HOME, '.local/share'),
@@ -94,7 +105,13 @@ function withDefaults(set: (typeof variables)['_output'], env: Environment): Con
     agiUrl: set.CAMPANILE_AGI_URL ?? agiUrlOf(agiListen),
     spoolDir,
     asteriskRunDir: set.CAMPANILE_ASTERISK_RUN ?? '/var/run/asterisk',
-    soundsDir: set.CAMPANILE_SOUNDS ?? join(spoolDir, 'campanile', 'sounds'),
+    soundsDir,
+    speech: {
+      command: set.CAMPANILE_SPEECH_COMMAND ?? null,
+      atOnce: set.CAMPANILE_SPEECH_AT_ONCE ?? 2,
+      keepSeconds: set.CAMPANILE_SPEECH_KEEP ?? 86_400,
+      directory: join(soundsDir, 'speech'),
+    },
     spoolOwner: set.CAMPANILE_SPOOL_OWNER ?? null,
     spoolMode: set.CAMPANILE_SPOOL_MODE ?? 0o660,
     templatesDir: set.CAMPANILE_TEMPLATES ?? null,

@@ -6,6 +6,7 @@ import { openDatabase } from './db/database.js';
 import { createPool } from './db/pool.js';
 import { startEvents } from './events/start.js';
 import type { Logger } from './log.js';
+import { speechForApi } from './messages/speech/configured.js';
 import { type NodeOptions, startNode } from './node/node.js';
 import { keepSandboxNode, startSandboxNode } from './node/sandbox-node.js';
 import { createShutdown } from './shutdown.js';
@@ -69,6 +70,7 @@ export async function startCampanile(
         hasTemplate: (name) => templates.has(name),
         allowPrivateHosts: config.allowPrivateHosts,
         allowPrivateWebhooks: config.allowPrivateWebhooks,
+        speech: speechForApi(config),
       });
       shutdown.add(() => api.stop(config.stopGraceSeconds * 1000));
       apiPort = (await api.start(config.listen)).port;

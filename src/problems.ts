@@ -165,14 +165,24 @@ export const PROBLEMS = {
   },
   audio_unusable: {
     status: 422,
-    when: 'The audio is not as it must be',
-    todo: 'Convert it as `detail` says',
+    when: 'The audio cannot be read or is too long',
+    todo: 'Send other audio, as `detail` says',
+  },
+  ffmpeg_missing: {
+    status: 422,
+    when: 'Without ffmpeg, which is not installed, the audio must be a WAV file of 8 kHz, mono, 16 bit',
+    todo: 'Convert it, or ask the operator to run `apt-get install ffmpeg`',
   },
   fields_invalid: { status: 422, when: 'Fields are missing or wrong', todo: '`errors` names each of them' },
   idempotency_key_reused: {
     status: 422,
     when: 'The Idempotency-Key was used for another request within 24 hours',
     todo: 'Make a new key for each thing that is to be done',
+  },
+  speech_failed: {
+    status: 422,
+    when: 'The speech engine did not speak the text',
+    todo: 'See `detail` for what it said; change text, language or voice, or ask the operator',
   },
   http_1_1_required: {
     status: 426,
@@ -203,6 +213,11 @@ export const PROBLEMS = {
     todo: 'Tell the operator the `X-Request-Id`; repeat what creates with its Idempotency-Key',
   },
   method_unknown: { status: 501, when: 'There is no such method', todo: 'See the reference' },
+  conversions_busy: {
+    status: 503,
+    when: 'Too much audio is being converted',
+    todo: 'Wait for `Retry-After`',
+  },
   database_unavailable: { status: 503, when: 'The database does not answer', todo: 'Try again later' },
   event_streams_busy: {
     status: 503,
@@ -214,6 +229,11 @@ export const PROBLEMS = {
     status: 503,
     when: 'The outside issuer of tokens cannot be reached',
     todo: 'Wait for `Retry-After`',
+  },
+  speech_missing: {
+    status: 503,
+    when: 'There is no speech engine on the machine',
+    todo: 'Ask the operator to run `apt-get install espeak-ng ffmpeg`',
   },
 } as const satisfies Readonly<Record<string, ProblemEntry>>;
 

@@ -14,6 +14,7 @@ import type { Idempotency } from './idempotency.js';
 import type { Imports } from './imports/imports.js';
 import type { RateLimits } from './rate-limits.js';
 import { uuid } from './schemas/common.js';
+import type { ApiSpeech } from './speech.js';
 import type { Principal } from './token.js';
 
 /**
@@ -44,6 +45,7 @@ export interface Services {
   passwords: SecretSeal;
   /** Whether a SIP account may be at an address that is not of the internet. */
   allowPrivateHosts: boolean;
+  speech: ApiSpeech;
   webhooks: {
     secrets: SecretSeal;
     /** Whether a webhook may be at an address that is not of the internet, and take plain HTTP. */

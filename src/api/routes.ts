@@ -60,6 +60,7 @@ import {
 } from './routes/suppressions.js';
 import { changeTenant, createTenant, deleteTenantRoute, getTenant, getTenants } from './routes/tenants.js';
 import { changeTrunk, createTrunk, deleteTrunkRoute, getTrunk, getTrunks } from './routes/trunks.js';
+import { getVoices } from './routes/voices.js';
 import { getDeliveries, getDelivery, redeliverDelivery, testWebhook } from './routes/webhook-deliveries.js';
 import {
   changeWebhook,
@@ -88,6 +89,7 @@ export const routes: readonly Route[] = [
   getMessages,
   getMessage,
   getAudio,
+  getVoices,
   createFlow,
   checkFlowRoute,
   getFlows,

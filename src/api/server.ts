@@ -19,6 +19,7 @@ import type { OutsideIssuer } from './outside-issuer.js';
 import { problemOf } from './problem.js';
 import { createRateLimits } from './rate-limits.js';
 import type { Services } from './route.js';
+import { type ApiSpeech, NO_SPEECH } from './speech.js';
 
 /** The HTTP API as a part of the program that can be started and stopped. */
 export interface Api {
@@ -53,6 +54,8 @@ export function createApi(options: {
   hasTemplate?: Services['hasTemplate'];
   allowPrivateHosts?: boolean;
   allowPrivateWebhooks?: boolean;
+  /** Without one nothing can be spoken. */
+  speech?: ApiSpeech;
   news?: News;
   streamLimits?: StreamLimits | undefined;
   importLimits?: ImportLimits | undefined;
@@ -78,7 +81,8 @@ export function createApi(options: {
   const idempotency = createIdempotency(options.secret);
   const secrets = { passwords, hashNumber, idempotency };
   const checks = { limits, hasTemplate, allowPrivateHosts };
-  const common = { ...databases, ...secrets, ...checks, streams, log, webhooks };
+  const speech = options.speech ?? NO_SPEECH;
+  const common = { ...databases, ...secrets, ...checks, streams, log, webhooks, speech };
   const app = createApp(common, authenticate, () => stopping, options.trustProxy ?? 0);
   const answer = app.callback();
   const server = createServer(

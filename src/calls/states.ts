@@ -31,7 +31,7 @@ export const FINAL_CONTACT_STATES = [
 ] as const;
 
 /** Why a contact that is due is not called before some time. */
-export const HELD_FOR = ['frequency_cap', 'silent_call'] as const;
+export const HELD_FOR = ['frequency_cap', 'silent_call', 'speech'] as const;
 export type HeldFor = (typeof HELD_FOR)[number];
 
 export const CONTACT_STATES = [...OPEN_CONTACT_STATES, ...FINAL_CONTACT_STATES] as const;

@@ -13,6 +13,8 @@ export interface HeldContacts {
   heldFor: HeldFor;
   contacts: number;
   nextAt: Date;
+  /** What one of them met with, where it was a thing that may be different for each. */
+  problem: string | null;
 }
 
 /** What there is to know of why a campaign dials, or does not, or not faster. */
@@ -60,6 +62,7 @@ export interface Reason {
 const HELD_BECAUSE = {
   frequency_cap: 'called as often as the tenant’s frequency caps allow',
   silent_call: 'the last call to the number was answered and silent',
+  speech: 'their text could not be spoken',
 } as const;
 
 /**
@@ -157,8 +160,9 @@ function whyNobodyIsDue({ window, waiting, retriesLater, held, now }: CampaignFa
     const text = `${people(retriesLater.contacts)}${which} wait for their retry, the first at ${at(retriesLater.nextAt)}`;
     reasons.push({ code: 'waiting_for_retry', text });
   }
-  for (const { heldFor, contacts, nextAt } of held) {
-    const text = `${people(contacts)}: ${HELD_BECAUSE[heldFor]}; to be called again from ${at(nextAt)} on`;
+  for (const { heldFor, contacts, nextAt, problem } of held) {
+    const because = problem === null ? HELD_BECAUSE[heldFor] : `${HELD_BECAUSE[heldFor]} (${problem})`;
+    const text = `${people(contacts)}: ${because}; to be called again from ${at(nextAt)} on`;
     reasons.push({ code: heldFor, text });
   }
   return reasons;

@@ -70,16 +70,19 @@ const TRUNK_FACTS = `SELECT json_agg(json_build_object('name', tr.name, 'pbx_tru
     WHERE n.tenant_id = s.tenant_id AND n.id = s.id) AS sn ON true
   WHERE ct.tenant_id = p.tenant_id AND ct.campaign_id = p.id`;
 
+// A second speaks some 14 letters; a flow may take any time.
+const SPOKEN_SECONDS = 'coalesce(length(m.text) / 14.0, 30)::double precision';
+
 /** Null when the tenant has no such campaign. */
 export async function findOwnFacts(db: Db, tenantId: string, campaignId: string): Promise<OwnFacts | null> {
   const { rows } = await db.query<OwnFacts>(
-    `SELECT statement_timestamp() AS now, coalesce(tr.trunks, '[]') AS trunks, m.seconds AS message_seconds,
+    `SELECT statement_timestamp() AS now, coalesce(tr.trunks, '[]') AS trunks, coalesce(m.seconds, ${SPOKEN_SECONDS}) AS message_seconds,
         o.campaign AS campaign_in_use, t.ports AS tenant_ports, o.tenant AS tenant_in_use,
         least(p.calls_per_second, t.calls_per_second) AS calls_per_second,
         r.later AS retries_later, r.next AS next_retry_at
       FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
-      JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
+      LEFT JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
       CROSS JOIN LATERAL (${TRUNK_FACTS}) AS tr
       CROSS JOIN LATERAL (
         SELECT count(*)::integer AS tenant,
@@ -165,7 +168,7 @@ async function findNodeFacts(db: Db, test: boolean): Promise<Omit<InstallationFa
 }
 
 /** Why a contact that waits is not called: for good, or not yet. */
-export type SkipReason = 'suppressed' | 'no_consent' | HeldFor;
+export type SkipReason = 'suppressed' | 'no_consent' | Exclude<HeldFor, 'speech'>;
 
 /**
  * A campaign's contacts that wait and that its claim would not call now, each counted once. Of the suppression lists those of
@@ -203,7 +206,8 @@ function isSkipped(group: SkippedGroup): group is SkippedGroup & { reason: SkipR
 /** Contacts that were due and are held until later, by what holds them, and when the first of them may be called. */
 export async function listHeld(db: Db, tenantId: string, campaignId: string): Promise<HeldContacts[]> {
   const { rows } = await db.query<HeldContacts>(
-    `SELECT held_for AS "heldFor", count(*)::integer AS contacts, min(due_at) AS "nextAt" FROM contacts
+    `SELECT held_for AS "heldFor", count(*)::integer AS contacts, min(due_at) AS "nextAt",
+        (array_agg(problem ORDER BY due_at DESC))[1] AS problem FROM contacts
       WHERE tenant_id = $1 AND campaign_id = $2 AND held_for IS NOT NULL AND state IN ('pending', 'retrying')
         AND due_at > statement_timestamp()
       GROUP BY held_for ORDER BY held_for`,

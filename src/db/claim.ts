@@ -226,7 +226,7 @@ export async function takeDueContacts(
       ), taken AS (
         UPDATE contacts c SET updated_at = statement_timestamp(),
           state = CASE WHEN d.until IS NULL THEN d.state ELSE c.state END,
-          due_at = coalesce(d.until, c.due_at), held_for = d.held_for,
+          due_at = coalesce(d.until, c.due_at), held_for = d.held_for, problem = NULL,
           -- Whoever is held begins a new round.
           trunk_from = CASE WHEN d.until IS NULL THEN c.trunk_from ELSE 1 END,
           attempts = c.attempts + CASE WHEN d.state = 'calling' AND d.until IS NULL THEN 1 ELSE 0 END

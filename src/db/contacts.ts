@@ -108,16 +108,37 @@ export async function listContacts(
   return rows;
 }
 
-/** The fields of some contacts, by the contact's id, as texts; those that are null are left out. */
-export async function findContactFields(
+/** A contact as a call speaks to him. */
+export interface Addressed {
+  fields: Record<string, string>;
+  /** IANA. */
+  timeZone: string;
+}
+
+export interface AddressedRow {
+  fields: Record<string, FieldValue>;
+  /** `CLOCK`. */
+  time_zone: string;
+}
+
+/** Whose clock a contact c of a tenant t lives by: his own, that of his number if it is in one zone only, or the tenant's. */
+export const CLOCK = `coalesce(c.time_zone, CASE WHEN c.zones ~ '^[^ ]+$' THEN c.zones END, t.time_zone, 'UTC')`;
+
+/** Some contacts, by their ids. */
+export async function findAddressed(
   db: Db,
   contacts: readonly { tenantId: string; id: string }[],
-): Promise<Map<string, Record<string, string>>> {
-  const { rows } = await db.query<{ id: string; fields: Record<string, FieldValue> }>(
-    `SELECT id, fields FROM contacts JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id)`,
+): Promise<Map<string, Addressed>> {
+  const { rows } = await db.query<AddressedRow & { id: string }>(
+    `SELECT c.id, c.fields, ${CLOCK} AS time_zone FROM contacts c
+      JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) USING (tenant_id, id) JOIN tenants t ON t.id = c.tenant_id`,
     [contacts.map(({ tenantId }) => tenantId), contacts.map(({ id }) => id)],
   );
-  return new Map(rows.map(({ id, fields }) => [id, textsOf(fields)]));
+  return new Map(rows.map((row) => [row.id, toAddressed(row)]));
+}
+
+export function toAddressed({ fields, time_zone }: AddressedRow): Addressed {
+  return { fields: textsOf(fields), timeZone: time_zone };
 }
 
 /** Fields as the texts that a flow may speak and compare. */

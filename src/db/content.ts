@@ -1,5 +1,6 @@
 import { flowOfMessage } from '../calls/flow/of-message.js';
 import type { Flow, Key } from '../calls/flow/schema.js';
+import type { TextMessage } from '../calls/flow/spoken.js';
 import { messagesOf } from '../calls/flow/texts.js';
 import { CampanileError } from '../errors.js';
 import type { Db } from './pool.js';
@@ -27,20 +28,25 @@ export interface Content {
   flow: Flow;
   /** By message id. */
   sounds: ReadonlyMap<string, MessageSound>;
+  /** Messages of text, by their ids. */
+  texts: ReadonlyMap<string, TextMessage>;
 }
+
+type MessageRow = { messageId: string } & (MessageSound | (TextMessage & { sha256: null }));
 
 /** Reads what calls say and do. Throws a CampanileError (`content_missing`) when the flow or a message of it is gone. */
 export async function findContent(db: Db, ref: ContentRef): Promise<Content> {
   const flow = ref.messageId === null ? await findFlow(db, ref) : flowOfMessage(ref.messageId, ref.optOutKey);
   const ids = [...new Set(messagesOf(flow).map(({ id }) => id))];
-  const { rows } = await db.query<MessageSound>(
-    `SELECT id AS "messageId", sha256, seconds FROM messages WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
+  const { rows } = await db.query<MessageRow>(
+    `SELECT id AS "messageId", sha256, seconds, text, language, voice FROM messages WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
     [ref.tenantId, ids],
   );
-  const sounds = new Map(rows.map((row) => [row.messageId, row]));
-  const missing = ids.find((id) => !sounds.has(id));
+  const sounds = new Map(rows.flatMap((row) => (row.sha256 === null ? [] : [[row.messageId, row]])));
+  const texts = new Map(rows.flatMap((row) => (row.sha256 === null ? [[row.messageId, row]] : [])));
+  const missing = ids.find((id) => !sounds.has(id) && !texts.has(id));
   if (missing) throw new CampanileError('content_missing', `message ${missing} is not in the database`);
-  return { flow, sounds };
+  return { flow, sounds, texts };
 }
 
 async function findFlow(db: Db, { tenantId, flowId, flowVersion }: ContentRef): Promise<Flow> {

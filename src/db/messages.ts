@@ -1,3 +1,4 @@
+import type { TextMessage } from '../calls/flow/spoken.js';
 import type { Db } from './pool.js';
 import type { Page } from './tenants.js';
 
@@ -5,25 +6,43 @@ import type { Page } from './tenants.js';
 export interface Message {
   id: string;
   name: string;
-  /** Hex SHA-256 of the audio. */
-  sha256: string;
-  seconds: number;
-  bytes: number;
+  /** Hex SHA-256 of the audio; null of text, like length and size. */
+  sha256: string | null;
+  seconds: number | null;
+  bytes: number | null;
+  /** Null of audio, like its language. */
+  text: string | null;
+  language: string | null;
+  /** Null for the engine's own. */
+  voice: string | null;
   created_at: Date;
 }
 
 // octet_length() of a bytea that is stored out of line reads its size only, not the audio.
-const COLUMNS = 'id, name, sha256, seconds, octet_length(audio) AS bytes, created_at';
+const COLUMNS = 'id, name, sha256, seconds, octet_length(audio) AS bytes, text, language, voice, created_at';
 
 export async function insertMessage(
   db: Db,
   tenantId: string,
-  message: Omit<Message, 'created_at' | 'bytes'> & { audio: Buffer },
+  message: { id: string; name: string; sha256: string; seconds: number; audio: Buffer },
 ): Promise<Message> {
   const { rows } = await db.query<Message>(
     `INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds)
       VALUES ($1, $2, $3, $4, $5, $6) RETURNING ${COLUMNS}`,
     [tenantId, message.id, message.name, message.sha256, message.audio, message.seconds],
+  );
+  return rows[0]!;
+}
+
+export async function insertTextMessage(
+  db: Db,
+  tenantId: string,
+  message: { id: string; name: string } & TextMessage,
+): Promise<Message> {
+  const { rows } = await db.query<Message>(
+    `INSERT INTO messages (tenant_id, id, name, text, language, voice)
+      VALUES ($1, $2, $3, $4, $5, $6) RETURNING ${COLUMNS}`,
+    [tenantId, message.id, message.name, message.text, message.language, message.voice],
   );
   return rows[0]!;
 }

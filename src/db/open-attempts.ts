@@ -2,7 +2,7 @@ import { callIdOf, parseCallId } from '../calls/call-id.js';
 import type { Answers, Happened } from '../calls/flow/happened.js';
 import type { Key } from '../calls/flow/schema.js';
 import type { HangupReport } from '../calls/report.js';
-import { type FieldValue, textsOf } from './contacts.js';
+import { type Addressed, type AddressedRow, CLOCK, toAddressed } from './contacts.js';
 import type { ContentRef } from './content.js';
 import { type Db, type Pool, transaction } from './pool.js';
 import { waitForTurn } from './turn.js';
@@ -31,35 +31,34 @@ export async function listOpenAttempts(db: Db, node: string): Promise<OpenAttemp
 }
 
 /** What the call of an open attempt needs once it is answered. */
-export interface OpenCallRow {
+export interface OpenCallRow extends Addressed {
   callId: string;
   number: string;
   ordinal: number;
   campaignId: string;
   contactId: string;
-  fields: Record<string, string>;
   content: ContentRef;
 }
 
-interface CallRow {
+interface CallRow extends AddressedRow {
   tenant_id: string;
   id: string;
   number: string;
   ordinal: number;
   campaign_id: string;
   contact_id: string;
-  fields: Record<string, FieldValue>;
   message_id: string | null;
   flow_id: string | null;
   flow_version: number | null;
   opt_out_key: Key | null;
 }
 
-const OPEN_CALLS = `SELECT a.tenant_id, a.id, a.number, a.ordinal, a.campaign_id, a.contact_id, c.fields,
+const OPEN_CALLS = `SELECT a.tenant_id, a.id, a.number, a.ordinal, a.campaign_id, a.contact_id, c.fields, ${CLOCK} AS time_zone,
     p.message_id, p.flow_id, p.flow_version, p.opt_out_key
   FROM attempts a
   JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
   JOIN contacts c ON c.tenant_id = a.tenant_id AND c.id = a.contact_id
+  JOIN tenants t ON t.id = a.tenant_id
   WHERE a.state = 'open' AND a.node = $1`;
 
 /** Every call of a node that is not over. */
@@ -87,7 +86,7 @@ function toCall(row: CallRow): OpenCallRow {
     ordinal: row.ordinal,
     campaignId: row.campaign_id,
     contactId: row.contact_id,
-    fields: textsOf(row.fields),
+    ...toAddressed(row),
     content: {
       tenantId: row.tenant_id,
       messageId: row.message_id,
@@ -124,14 +123,23 @@ export async function findAttemptStates(
   return new Map(rows.map(({ tenant_id, id, ...state }) => [callIdOf(tenant_id, id), state]));
 }
 
+/** How long a contact waits whose text could not be spoken, by how often that was so: 30 s, 2, 10 and 30 minutes. */
+const SPEECH_DELAY = `make_interval(secs => (ARRAY[30, 120, 600, 1800])[least(c.speech_failures + 1, 4)])`;
+
 /**
  * Undoes claims whose calls were certainly never placed: the attempts go, their contacts are due as they were
- * before, the ports are free. Contacts of a campaign that was cancelled meanwhile are cancelled.
+ * before, the ports are free. Contacts of a campaign that was cancelled meanwhile are cancelled. Those in `unspoken` are held,
+ * for longer each time: it says why their text could not be spoken.
  */
-export async function releaseAttempts(pool: Pool, callIds: readonly string[]): Promise<void> {
+export async function releaseAttempts(
+  pool: Pool,
+  callIds: readonly string[],
+  unspoken: ReadonlyMap<string, string> = new Map(),
+): Promise<void> {
   await transaction(pool, async (tx) => {
     await waitForTurn(tx);
-    const keys = keysOf(callIds);
+    const known = callIds.filter((callId) => parseCallId(callId) !== null);
+    const keys = keysOf(known);
     await tx.query(
       `SELECT FROM campaigns WHERE (tenant_id, id) IN (
           SELECT a.tenant_id, a.campaign_id FROM attempts a
@@ -141,16 +149,19 @@ export async function releaseAttempts(pool: Pool, callIds: readonly string[]): P
     );
     await tx.query(
       `WITH released AS (
-          DELETE FROM attempts a USING unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
+          DELETE FROM attempts a USING unnest($1::uuid[], $2::uuid[], $3::text[]) AS k(tenant_id, id, problem)
           WHERE a.tenant_id = k.tenant_id AND a.id = k.id AND a.state = 'open'
-          RETURNING a.tenant_id, a.contact_id
+          RETURNING a.tenant_id, a.contact_id, k.problem
         )
         UPDATE contacts c SET attempts = c.attempts - 1, updated_at = statement_timestamp(), trunk_from = 1,
-          state = CASE WHEN p.status = 'cancelled' THEN 'cancelled' WHEN c.attempts > 1 THEN 'retrying' ELSE 'pending' END
+          state = CASE WHEN p.status = 'cancelled' THEN 'cancelled' WHEN c.attempts > 1 THEN 'retrying' ELSE 'pending' END,
+          held_for = CASE WHEN r.problem IS NOT NULL THEN 'speech' END, problem = r.problem,
+          due_at = CASE WHEN r.problem IS NULL THEN c.due_at ELSE statement_timestamp() + ${SPEECH_DELAY} END,
+          speech_failures = least(c.speech_failures + (r.problem IS NOT NULL)::integer, 1000)
         FROM released r, campaigns p
         WHERE c.tenant_id = r.tenant_id AND c.id = r.contact_id
           AND p.tenant_id = c.tenant_id AND p.id = c.campaign_id`,
-      keys,
+      [...keys, known.map((callId) => unspoken.get(callId) ?? null)],
     );
   });
 }

@@ -7,7 +7,8 @@ const PCM = 1;
 const EXTENSIBLE = 0xfffe;
 const PCM_GUID = '0100000000001000800000aa00389b71';
 
-const RATE = 8000;
+/** Samples per second. */
+export const WAV_RATE = 8000;
 const HEADER_BYTES = 44;
 
 const CURE = 'convert it with: sox in.wav -r 8000 -c 1 -b 16 out.wav';
@@ -25,14 +26,12 @@ export interface Wav {
  */
 export function parseWav(bytes: Buffer): Wav {
   if (bytes.length === 0) throw unusable('the audio is empty');
-  if (bytes.toString('latin1', 0, 4) !== 'RIFF' || bytes.toString('latin1', 8, 12) !== 'WAVE') {
-    throw unusable('the audio is not a WAV file');
-  }
+  if (!isWav(bytes)) throw unusable('the audio is not a WAV file');
   const { format, samples } = findChunks(bytes);
   checkFormat(format);
   if (samples.length === 0) throw unusable('the WAV file holds no sound');
   if (samples.length % 2 !== 0) throw unusable('the WAV file ends within a sample');
-  return { file: renderWav(samples), seconds: samples.length / (RATE * 2) };
+  return { file: renderWav(samples), seconds: samples.length / (WAV_RATE * 2) };
 }
 
 /** A WAV file of 8 kHz, mono, 16 bit PCM around `samples`. */
@@ -44,13 +43,63 @@ export function renderWav(samples: Buffer): Buffer {
   header.writeUInt32LE(16, 16);
   header.writeUInt16LE(PCM, 20);
   header.writeUInt16LE(1, 22);
-  header.writeUInt32LE(RATE, 24);
-  header.writeUInt32LE(RATE * 2, 28);
+  header.writeUInt32LE(WAV_RATE, 24);
+  header.writeUInt32LE(WAV_RATE * 2, 28);
   header.writeUInt16LE(2, 32);
   header.writeUInt16LE(16, 34);
   header.write('data', 36, 'latin1');
   header.writeUInt32LE(samples.length, 40);
   return Buffer.concat([header, samples]);
+}
+
+/** As long as programs say that do not know the length beforehand, because they write into a pipe. */
+const UNKNOWN_SIZE = 0x7fff_0000;
+
+/**
+ * How long a WAV file of any format says it is, in seconds: more than it is when the upload was cut off. Null for other files, and
+ * where it does not say.
+ */
+export function claimedSecondsOfWav(bytes: Buffer): number | null {
+  if (!isWav(bytes)) return null;
+  let bytesPerSecond = 0;
+  for (let at = 12; at + 8 <= bytes.length; ) {
+    const id = bytes.toString('latin1', at, at + 4);
+    const size = bytes.readUInt32LE(at + 4);
+    if (id === 'fmt ' && at + 20 <= bytes.length) bytesPerSecond = bytes.readUInt32LE(at + 16);
+    if (id === 'data') return bytesPerSecond === 0 || size >= UNKNOWN_SIZE ? null : size / bytesPerSecond;
+    at += 8 + size + (size % 2);
+  }
+  return null;
+}
+
+/** The samples of a file that `parseWav` or `renderWav` returned. */
+export function wavSamples(file: Buffer): Int16Array {
+  const samples = new Int16Array((file.length - HEADER_BYTES) / 2);
+  file.copy(new Uint8Array(samples.buffer), 0, HEADER_BYTES);
+  return samples;
+}
+
+/** Sound of one channel, full scale 1. */
+export interface Pcm {
+  rate: number;
+  samples: Float32Array;
+}
+
+/** Reads a WAV file of 16-bit PCM of any rate; channels are mixed. Throws a CampanileError (`audio_unusable`) for any other. */
+export function readPcm(bytes: Buffer): Pcm {
+  if (!isWav(bytes)) throw unusable('the audio is not a WAV file');
+  const { format, samples: data } = findChunks(bytes);
+  if (!isPcm(format) || format.readUInt16LE(14) !== 16) throw unusable('the WAV file is not of 16-bit PCM');
+  const channels = format.readUInt16LE(2);
+  const rate = format.readUInt32LE(4);
+  if (channels < 1 || rate < 8000 || rate > 192_000) throw unusable('the WAV file contradicts itself');
+  const samples = new Float32Array(Math.floor(data.length / 2 / channels));
+  for (let i = 0; i < samples.length; i++) {
+    let sum = 0;
+    for (let c = 0; c < channels; c++) sum += data.readInt16LE((i * channels + c) * 2);
+    samples[i] = sum / channels / 32_768;
+  }
+  return { rate, samples };
 }
 
 /** The first `fmt ` and `data` chunks, in whatever order. The size that RIFF claims is often wrong and not needed. */
@@ -75,14 +124,16 @@ function findChunks(bytes: Buffer): { format: Buffer; samples: Buffer } {
   return { format, samples };
 }
 
+function isWav(bytes: Buffer): boolean {
+  return bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WAVE';
+}
+
 function checkFormat(format: Buffer): void {
   if (format.length < 16) throw unusable('the WAV file does not say what format it has');
   const tag = format.readUInt16LE(0);
-  const isPcm =
-    tag === PCM || (tag === EXTENSIBLE && format.length >= 40 && format.toString('hex', 24, 40) === PCM_GUID);
   const wrong = [
-    ...(isPcm ? [] : [`is compressed or not of integers (format ${tag})`]),
-    ...(format.readUInt32LE(4) === RATE
+    ...(isPcm(format) ? [] : [`is compressed or not of integers (format ${tag})`]),
+    ...(format.readUInt32LE(4) === WAV_RATE
       ? []
       : [`has ${format.readUInt32LE(4)} samples per second, not 8000`]),
     ...(format.readUInt16LE(2) === 1 ? [] : [`has ${format.readUInt16LE(2)} channels, not 1`]),
@@ -90,6 +141,14 @@ function checkFormat(format: Buffer): void {
   ];
   if (wrong.length > 0) throw unusable(`the WAV file ${wrong.join(', ')}`);
   if (format.readUInt16LE(12) !== 2) throw unusable('the WAV file contradicts itself about its samples');
+}
+
+function isPcm(format: Buffer): boolean {
+  if (format.length < 16) return false;
+  const tag = format.readUInt16LE(0);
+  return (
+    tag === PCM || (tag === EXTENSIBLE && format.length >= 40 && format.toString('hex', 24, 40) === PCM_GUID)
+  );
 }
 
 function printable(id: string): string {

@@ -1,28 +1,37 @@
+import type { Sound } from '../agi/flow/phone.js';
 import type { AnsweredCall } from '../agi/scripts/answered.js';
+import { spokenOf, type TextMessage, textOf } from '../calls/flow/spoken.js';
 import { addOptOut } from '../db/opt-outs.js';
 import type { Pool } from '../db/pool.js';
 import type { Logger } from '../log.js';
 import type { Sounds } from '../messages/sounds.js';
-import type { OpenCall } from './open-calls.js';
+import type { Speech } from '../messages/speech/speech.js';
+import { type OpenCall, tenantOf } from './open-calls.js';
 import { retrying } from './retrying.js';
 
 export interface AnsweredCallOptions {
   pool: Pool;
   sounds: Sounds;
+  speech: Pick<Speech, 'ready'>;
   log: Logger;
 }
 
 /** What an answered call says, to whom, and what it may do beside. */
-export function answeredCall(call: OpenCall, { pool, sounds, log }: AnsweredCallOptions): AnsweredCall {
-  const { callId, number, ordinal, fields, content } = call;
-  const tenantId = callId.slice(0, callId.indexOf('.'));
+export function answeredCall(
+  call: OpenCall,
+  { pool, sounds, speech, log }: AnsweredCallOptions,
+): AnsweredCall {
+  const { callId, number, ordinal, fields, timeZone, content } = call;
+  const tenantId = tenantOf(callId);
   return {
     flow: content.flow,
     fields,
+    timeZone,
     about: { number, attempt: String(ordinal) },
     soundOf(part) {
-      if ('text' in part) throw new Error('cannot speak text yet');
-      const sound = content.sounds.get(part.message)!;
+      const text = textOf(part, content.flow.language, (id) => content.texts.get(id) ?? null);
+      if (text) return soundOfText(text, call, speech);
+      const sound = content.sounds.get((part as { message: string }).message)!;
       return { path: sounds.pathOf(sound.sha256), seconds: sound.seconds };
     },
     deeds: {
@@ -32,4 +41,13 @@ export function answeredCall(call: OpenCall, { pool, sounds, log }: AnsweredCall
       ask: async () => null,
     },
   };
+}
+
+/** The sound that was made of a text before the call was placed. */
+function soundOfText(text: TextMessage, call: OpenCall, speech: Pick<Speech, 'ready'>): Sound | null {
+  const spoken = spokenOf(text, call.fields, call.timeZone);
+  if (spoken === null) return null;
+  const sounds = speech.ready(tenantOf(call.callId), [spoken]);
+  if (!sounds) throw new Error('a text of the call is not on this node any more');
+  return sounds[0]!;
 }

@@ -5,6 +5,7 @@ import { deleteTenant, listCallsOf, listDeletedTenants, listDeletingTenants } fr
 import type { Pool } from '../db/pool.js';
 import type { Logger } from '../log.js';
 import type { Sounds } from '../messages/sounds.js';
+import type { Speech } from '../messages/speech/speech.js';
 import type { Spool } from '../spool/directories.js';
 import { callIdOfFile } from '../spool/name.js';
 import { type Ask, hangUp } from './hang-up.js';
@@ -14,6 +15,7 @@ export interface DeleteTenantsOptions {
   node: string;
   spool: Spool;
   sounds: Pick<Sounds, 'sweep'>;
+  speech: Pick<Speech, 'removeTenant'>;
   ask: Ask;
   log: Logger;
 }
@@ -35,7 +37,7 @@ const MARGIN_MS = 60_000;
  * the files that nobody owns. Each step finds by itself what is to be done, so it does not matter where the last one broke off.
  */
 export function createDeleteTenants(options: DeleteTenantsOptions): DeleteTenants {
-  const { pool, node, spool, sounds, ask, log } = options;
+  const { pool, node, spool, sounds, speech, ask, log } = options;
   const handled = new Set<string>();
   let handledUntil = new Date(0);
   let running: Promise<number> | null = null;
@@ -52,12 +54,13 @@ export function createDeleteTenants(options: DeleteTenantsOptions): DeleteTenant
     }
   }
 
-  /** Removes what tenants that are gone have left here: sounds, and call files that were put aside or are kept. */
+  /** Removes what tenants that are gone have left here: sounds, speech, and call files that were put aside or are kept. */
   async function removeFiles(): Promise<number> {
     const deleted = await listDeletedTenants(pool, new Date(handledUntil.getTime() - MARGIN_MS));
     const gone = new Set(deleted.map(({ id }) => id).filter((id) => !handled.has(id)));
     if (gone.size === 0) return 0;
     let removed = await sounds.sweep();
+    for (const id of gone) await speech.removeTenant(id);
     for (const directory of [spool.quarantine, ...(await hoursOf(spool.kept))]) {
       for (const name of await readdir(directory)) {
         const ids = parseCallId(callIdOfFile(name) ?? '');

@@ -19,6 +19,9 @@ import { createDuties } from '../duties.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { createSounds } from '../messages/sounds.js';
+import { configuredEngine } from '../messages/speech/configured.js';
+import { createRenderer } from '../messages/speech/renderer.js';
+import { createSpeech } from '../messages/speech/speech.js';
 import { createNumberHash } from '../number-hash.js';
 import { NOTHING_CLOSED } from '../scheduler/closed.js';
 import { createPasswordSeal } from '../seal.js';
@@ -36,8 +39,10 @@ import { createDeleteTenants } from './delete-tenants.js';
 import { expireInTurns } from './expire-campaigns.js';
 import { createFinishArchived } from './finish-archived.js';
 import { finishCalls } from './finish-calls.js';
-import { createOpenCalls } from './open-calls.js';
+import { createOpenCalls, tenantOf } from './open-calls.js';
 import { createSipAccounts } from './sip-accounts.js';
+import { speakAhead } from './speak-ahead.js';
+import { createSpeaking } from './speaking.js';
 import { createTurns } from './turns.js';
 
 export interface NodeOptions {
@@ -93,6 +98,22 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const contents = createContents(pool);
     const openCalls = createOpenCalls(pool, node.name, contents);
     const inFlight = new Set<string>();
+    const speech = await createSpeech({
+      renderer: createRenderer(configuredEngine(config)),
+      directory: config.speech.directory,
+      owner: config.spoolOwner,
+      atOnce: config.speech.atOnce,
+      keepSeconds: config.speech.keepSeconds,
+    });
+    const speaking = createSpeaking({
+      pool,
+      spool,
+      speech,
+      openCalls,
+      inFlight,
+      log,
+      onReleased: () => turns.wake(),
+    });
     const reports = createReports(spool);
     const turns = createTurns({
       pool,
@@ -105,6 +126,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       sounds,
       contents,
       openCalls,
+      speech,
+      speaking,
       agiUrl: config.agiUrl,
       inFlight,
       claimMemory: { closed: NOTHING_CLOSED },
@@ -117,7 +140,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const notes = createCallNotes(pool, node.name);
     const callOf = async (callId: string) => {
       const call = await openCalls.find(callId);
-      return call && answeredCall(call, { pool, sounds, log });
+      return call && answeredCall(call, { pool, sounds, speech, log });
     };
     const agi = createAgiServer({
       ...config.agiListen,
@@ -163,7 +186,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log,
       onLoaded: turns.wake,
     });
-    const deleting = createDeleteTenants({ pool, node: node.name, spool, sounds, ask, log });
+    const deleting = createDeleteTenants({ pool, node: node.name, spool, sounds, speech, ask, log });
     const hints: Record<string, () => unknown> = {
       campanile_due: turns.wake,
       campanile_cancelled: () =>
@@ -178,6 +201,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
         { everySeconds: 5, name: 'withdraw cancelled calls', run: cancel },
         { everySeconds: 2, name: 'delete tenants', run: deleting.run },
         { everySeconds: 60, name: 'remove sounds of no message', run: sounds.sweep },
+        {
+          everySeconds: 2,
+          name: 'speak ahead of the calls',
+          run: () => speakAhead({ db: pool, contents, speech, ports: node.ports }),
+        },
+        { everySeconds: 600, name: 'remove speech that nobody uses', run: speech.sweep },
         { everySeconds: 600, name: 'forget answers of long ago', run: () => deleteOldAnswers(pool) },
         { everySeconds: 5, name: 'end campaigns whose time is over', run: () => expireInTurns(pool) },
         ...(sandbox ? [] : [{ everySeconds: 10, name: 'write SIP accounts', run: sipAccounts.sync }]),
@@ -192,6 +221,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     );
 
     await openCalls.load();
+    for (const { callId, texts } of openCalls.all()) {
+      // It is there, unless the engine has changed since they were placed, or somebody has tidied up.
+      speech.prepare(tenantOf(callId), texts).catch((error) => {
+        log.error({ call: callId, err: error }, 'cannot speak the texts of a call in progress');
+      });
+    }
     shutdown.add(() => watcher.stop());
     // FastAGI before anything else: calls may be in progress since before the last stop.
     const { port: agiPort } = await agi.start();
@@ -211,6 +246,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     turns.start();
     // Calls in progress are served and finished for as long as the grace allows.
     shutdown.add(() => openCalls.whenNone(config.stopGraceSeconds * 1000));
+    shutdown.add(() => speaking.stop());
     shutdown.add(() => turns.stop());
     log.info({ node: node.name, ports: node.ports, spool: spool.root }, 'the node places calls');
     return { agiPort, stop: shutdown.stop };

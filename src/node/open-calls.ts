@@ -1,18 +1,25 @@
+import type { SpokenText } from '../calls/flow/spoken.js';
+import type { Addressed } from '../db/contacts.js';
 import type { Content } from '../db/content.js';
 import { findOpenCall, listOpenCalls, type OpenCallRow } from '../db/open-attempts.js';
 import type { Db } from '../db/pool.js';
 import type { Contents } from './contents.js';
+import { spokenTo } from './ready-calls.js';
 
-/** What a call of this node needs once it is answered. */
-export interface OpenCall {
+/** What a call of this node needs once it is answered. The contact is there where the flow may ask for him. */
+export interface OpenCall extends Addressed {
   callId: string;
   number: string;
   ordinal: number;
   campaignId: string;
   contactId: string;
-  /** The contact's, where the flow may ask for them. */
-  fields: Record<string, string>;
   content: Content;
+  /** What an engine speaks in it. */
+  texts: readonly SpokenText[];
+}
+
+export function tenantOf(callId: string): string {
+  return callId.slice(0, callId.indexOf('.'));
 }
 
 /** The calls that this node has open, at hand so that nobody who answers waits for a query. */
@@ -23,6 +30,8 @@ export interface OpenCalls {
   remove(callIds: readonly string[]): void;
   /** An open call; asks the database for one that is not at hand. Null when there is none, or it is over. */
   find(callId: string): Promise<OpenCall | null>;
+  /** Those at hand. */
+  all(): Iterable<OpenCall>;
   /** Resolves when no call is open any more, or after `atMostMs`. */
   whenNone(atMostMs: number): Promise<void>;
 }
@@ -33,10 +42,12 @@ export function createOpenCalls(db: Db, node: string, contents: Contents): OpenC
   const add = (some: readonly OpenCall[]) => {
     for (const call of some) calls.set(call.callId, call);
   };
-  const toCall = async ({ content, ...row }: OpenCallRow): Promise<OpenCall> => ({
-    ...row,
-    content: await contents.get(content),
-  });
+  const toCall = async ({ content: ref, ...row }: OpenCallRow): Promise<OpenCall> => {
+    const content = await contents.get(ref);
+    const texts = spokenTo(row, content);
+    // Nobody is called whose texts cannot be made; but his fields may have been erased since.
+    return { ...row, content, texts: typeof texts === 'string' ? [] : texts };
+  };
   return {
     add,
     async load() {
@@ -52,6 +63,7 @@ export function createOpenCalls(db: Db, node: string, contents: Contents): OpenC
       const row = await findOpenCall(db, node, callId);
       return row && toCall(row);
     },
+    all: () => calls.values(),
     async whenNone(atMostMs) {
       if (calls.size === 0) return;
       let timer: NodeJS.Timeout | undefined;

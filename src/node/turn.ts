@@ -1,15 +1,14 @@
 import type { CallTokens } from '../agi/token.js';
-import { findContactFields } from '../db/contacts.js';
-import type { Content } from '../db/content.js';
 import { type Ending, type FinishedAttempt, finishAttempts } from '../db/finish.js';
 import type { NodeLimits } from '../db/nodes.js';
 import { releaseAttempts } from '../db/open-attempts.js';
-import { type Pool, type Tx, transaction } from '../db/pool.js';
+import { type Pool, transaction } from '../db/pool.js';
 import type { TrunkVerdict } from '../db/trunk-health.js';
 import { waitForTurn } from '../db/turn.js';
 import { CampanileError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Sounds } from '../messages/sounds.js';
+import type { Speech } from '../messages/speech/speech.js';
 import type { HashNumber } from '../number-hash.js';
 import { type ClaimedCall, type ClaimMemory, claimCalls } from '../scheduler/claim.js';
 import type { Pass } from '../scheduler/scheduler.js';
@@ -18,8 +17,10 @@ import { fileNameOf } from '../spool/name.js';
 import type { Reports } from '../spool/reports.js';
 import { renderTemplate, type Template } from '../spool/template.js';
 import { place, stage, unstage } from '../spool/writer.js';
-import { type Contents, keyOf } from './contents.js';
-import type { OpenCall, OpenCalls } from './open-calls.js';
+import type { Contents } from './contents.js';
+import { type OpenCall, type OpenCalls, tenantOf } from './open-calls.js';
+import { readyCalls } from './ready-calls.js';
+import type { Speaking } from './speaking.js';
 
 export interface TurnOptions {
   pool: Pool;
@@ -32,6 +33,8 @@ export interface TurnOptions {
   sounds: Sounds;
   contents: Contents;
   openCalls: OpenCalls;
+  speech: Pick<Speech, 'ready'>;
+  speaking: Pick<Speaking, 'take'>;
   agiUrl: string;
   /** Calls between claim and place, which the reconciler must leave alone. */
   inFlight: Set<string>;
@@ -42,16 +45,20 @@ export interface TurnOptions {
 
 /**
  * One turn of the node: calls that are over are finished and due contacts claimed in the same transaction, so that a port
- * is free and taken again with one commit; then the claimed calls are placed. `finished` is called once it is committed. A
- * call whose file could not be renamed into `outgoing/` was certainly never placed: its claim is undone.
+ * is free and taken again with one commit; then the claimed calls are placed, apart from those whose texts are still to be
+ * spoken. `finished` is called once it is committed. A call whose file could not be renamed into `outgoing/` was certainly never
+ * placed: its claim is undone.
  */
 export async function takeTurn(
   endings: readonly Ending[],
   finished: (attempts: FinishedAttempt[]) => void,
   options: TurnOptions,
 ): Promise<Pass> {
-  const { pool, node, spool, templates, hashNumber, openCalls, inFlight, claimMemory } = options;
-  const staged: string[] = [];
+  const { pool, node, spool, templates, hashNumber, openCalls, speech, speaking, inFlight, claimMemory } =
+    options;
+  const isReady = ({ callId, texts }: OpenCall) =>
+    texts.length === 0 || speech.ready(tenantOf(callId), texts) !== null;
+  let staged: string[] = [];
   let opened: OpenCall[] = [];
   try {
     const { ended, trunks, claim } = await transaction(pool, async (tx) => {
@@ -66,15 +73,29 @@ export async function takeTurn(
             inFlight.add(call.callId);
             staged.push(call.callId);
           }
-          [opened] = await Promise.all([readyCalls(tx, calls, options), stageCalls(calls, options)]);
+          const [readied] = await Promise.all([readyCalls(tx, calls, options), stageCalls(calls, options)]);
+          opened = readied.opened;
+          unstage(
+            spool,
+            readied.refused.map(({ callId }) => fileNameOf(callId)),
+          );
+          return readied.refused;
         },
         claimMemory,
       );
       await Promise.all([turn, written]);
       return { ended, trunks, claim };
     });
-    openCalls.add(opened);
-    const failed = place(spool, staged.map(fileNameOf));
+    const ready = opened.filter(isReady);
+    const isPlaced = new Set(ready);
+    openCalls.add(ready);
+    const failed = place(
+      spool,
+      ready.map(({ callId }) => fileNameOf(callId)),
+    );
+    const waiting = new Map(opened.flatMap((call) => (isPlaced.has(call) ? [] : [[call.callId, call]])));
+    staged = staged.filter((callId) => !waiting.has(callId));
+    speaking.take([...waiting.values()]);
     finished(ended);
     tellTrunks(trunks, options.log);
     if (failed.length > 0) await takeBack(failed, options);
@@ -95,44 +116,6 @@ export function tellTrunks(verdicts: readonly TrunkVerdict[], log: Logger): void
 async function stageCalls(calls: readonly ClaimedCall[], options: TurnOptions): Promise<void> {
   const files = calls.map((call) => ({ name: fileNameOf(call.callId), content: render(call, options) }));
   await stage(options.spool, files);
-}
-
-/** All that the calls need once they are answered: what they say and do, with the sounds on this node, and whom they speak to. */
-async function readyCalls(tx: Tx, calls: readonly ClaimedCall[], options: TurnOptions): Promise<OpenCall[]> {
-  const { contents, sounds } = options;
-  const refs = new Map(calls.map(({ content }) => [keyOf(content), content]));
-  const ready = new Map<string, Content>();
-  const [fields] = await Promise.all([
-    findFields(tx, calls),
-    ...[...refs].map(async ([key, ref]) => {
-      const content = await contents.get(ref);
-      for (const { messageId, sha256 } of content.sounds.values())
-        await sounds.ensure(ref.tenantId, messageId, sha256);
-      ready.set(key, content);
-    }),
-  ]);
-  return calls.map(({ callId, number, ordinal, campaignId, contactId, content }) => ({
-    callId,
-    number,
-    ordinal,
-    campaignId,
-    contactId,
-    fields: fields.get(contactId) ?? {},
-    content: ready.get(keyOf(content))!,
-  }));
-}
-
-/** The fields of the contacts that a flow may ask for. */
-async function findFields(
-  tx: Tx,
-  calls: readonly ClaimedCall[],
-): Promise<Map<string, Record<string, string>>> {
-  const asking = calls.filter(({ content }) => content.flowId !== null);
-  if (asking.length === 0) return new Map();
-  return findContactFields(
-    tx,
-    asking.map(({ tenantId, contactId: id }) => ({ tenantId, id })),
-  );
 }
 
 function render(call: ClaimedCall, { templates, tokens, agiUrl, reports }: TurnOptions): string {

@@ -17,6 +17,7 @@ import { completeCampaigns } from '../db/finish.js';
 import type { NodeLimits } from '../db/nodes.js';
 import { findPace, savePace } from '../db/pace.js';
 import type { Tx } from '../db/pool.js';
+import { refuseTakenContacts } from '../db/speech.js';
 import type { HashNumber } from '../number-hash.js';
 import { type Closed, closedZonesOf, NOTHING_CLOSED, sameZones } from './closed.js';
 import { groupsOf, restEndsInMs, trialPortsOf, wayOf } from './ways.js';
@@ -34,6 +35,12 @@ export interface ClaimedCall {
   contactId: string;
   ordinal: number;
   content: ContentRef;
+}
+
+/** A claimed call that cannot be made, and why. */
+export interface RefusedCall {
+  callId: string;
+  problem: string;
 }
 
 export interface Claim {
@@ -66,13 +73,13 @@ interface Scope {
 /**
  * Claims due contacts for `node` within every limit, and opens an attempt for each; the transaction must have its turn
  * (src/db/turn.ts). `stage` runs inside of it, before anything is committed: a call whose file is not staged is not
- * claimed. `memory` keeps from one claim to the next where campaigns are closed, which hardly ever changes: only then must
+ * claimed. It returns the calls that cannot be made, whose contacts are invalid then. `memory` keeps from one claim to the next where campaigns are closed, which hardly ever changes: only then must
  * the due contacts be counted again.
  */
 export async function claimCalls(
   tx: Tx,
   node: ClaimingNode,
-  stage: (calls: ClaimedCall[]) => Promise<void>,
+  stage: (calls: ClaimedCall[]) => Promise<RefusedCall[]>,
   memory: ClaimMemory = { closed: NOTHING_CLOSED },
 ): Promise<Claim> {
   const find = () => findDueCampaigns(tx, node.ports, node.templates, memory.closed.zones, node.name);
@@ -91,16 +98,31 @@ export async function claimCalls(
   const { contacts: taken, skippedIn } = await take(tx, due, grants, node, closed);
   charge(taken, due, node, scopes, buckets);
   if (taken.length > 0 && buckets.size > 0) await savePaceOf(tx, scopes, buckets);
-  const calls = callsOf(taken, due);
-  if (calls.length > 0) await stage(calls);
-  if (skippedIn.length === 0) {
+  const all = callsOf(taken, due);
+  const refused = all.length > 0 ? await stage(all) : [];
+  const refusedIn = await refuse(tx, taken, refused);
+  const calls =
+    refused.length === 0 ? all : all.filter(({ callId }) => !refused.some((r) => r.callId === callId));
+  if (skippedIn.length + refusedIn.length === 0) {
     const wakes = [wakeInMs(due, candidates, scopes, buckets), closed.opensInMs, restEndsInMs(due)];
     const waits = wakes.filter((ms) => ms !== null);
     return { calls, wakeInMs: waits.length === 0 ? null : Math.min(...waits) };
   }
   // They may have been a campaign's last; and the ports they were meant to have are free.
-  await completeCampaigns(tx, skippedIn);
+  await completeCampaigns(tx, [...new Set([...skippedIn, ...refusedIn])]);
   return { calls, wakeInMs: 0 };
+}
+
+/** Undoes the claims of calls that cannot be made. Returns their campaigns. */
+async function refuse(tx: Tx, taken: TakenContact[], refused: readonly RefusedCall[]): Promise<string[]> {
+  if (refused.length === 0) return [];
+  const problems = new Map(refused.map(({ callId, problem }) => [callId, problem]));
+  const contacts = taken.flatMap((contact) => {
+    const problem = problems.get(callIdOf(contact.tenant_id, contact.attempt_id));
+    return problem === undefined ? [] : [{ contact, problem }];
+  });
+  await refuseTakenContacts(tx, contacts);
+  return contacts.map(({ contact }) => contact.campaign_id);
 }
 
 function held(open: OpenPorts[], match: (o: OpenPorts) => boolean): number {

@@ -37,6 +37,7 @@ beforeEach(async () => {
   const callOf = async () => ({
     flow,
     fields: {},
+    timeZone: 'UTC',
     about: {},
     soundOf: (part: object) => {
       if (!('message' in part)) throw new Error('no sound');

@@ -46,7 +46,7 @@ beforeEach(async () => {
   const sounds = { pathOf: (sha256: string) => `/sounds/${sha256}` } as Sounds;
   const callOf = async (id: string) => {
     const call = await openCalls.find(id);
-    return call && answeredCall(call, { pool: database.pool, sounds, log });
+    return call && answeredCall(call, { pool: database.pool, sounds, speech: { ready: () => null }, log });
   };
   server = createAgiServer({
     port: 0,

@@ -8,9 +8,12 @@ import type { Route } from '../../src/api/route.js';
 import { problemCodesOf } from '../../src/api/route-problems.js';
 import { routes } from '../../src/api/routes.js';
 import { type Api, createApi } from '../../src/api/server.js';
+import type { ApiSpeech } from '../../src/api/speech.js';
 import { issueToken } from '../../src/api/token.js';
+import { loadConfig } from '../../src/config.js';
 import type { Pool } from '../../src/db/pool.js';
 import { createLog, type Logger } from '../../src/log.js';
+import { speechForApi } from '../../src/messages/speech/configured.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 export const secret = Buffer.from('a secret of the tests that has more than 32 bytes');
@@ -50,6 +53,7 @@ export interface ApiOptions {
   allowPrivateWebhooks?: boolean;
   outsideIssuer?: OutsideIssuer;
   trustProxy?: number;
+  speech?: ApiSpeech;
   poolOf?: (pool: Pool) => Pool;
 }
 
@@ -57,7 +61,13 @@ export interface ApiOptions {
 export async function startApi(options: ApiOptions = {}): Promise<ApiFixture> {
   const db = await createTestDatabase();
   const { poolOf = (pool) => pool, ...others } = options;
-  const api = createApi({ pool: poolOf(db.pool), secret, log: createLog('silent'), ...others });
+  const api = createApi({
+    pool: poolOf(db.pool),
+    secret,
+    log: createLog('silent'),
+    speech: speechForApi(loadConfig({})),
+    ...others,
+  });
   const { port } = await api.start({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${port}`;
   return {

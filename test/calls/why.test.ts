@@ -90,12 +90,20 @@ describe('why a campaign does not dial', () => {
       '2 contacts wait for their retry, the first at 2026-11-21T20:05:00Z',
     ],
     [
-      { held: [{ heldFor: 'frequency_cap', contacts: 2, nextAt: new Date('2026-11-22T08:00:00Z') }] },
+      {
+        held: [
+          { heldFor: 'frequency_cap', contacts: 2, nextAt: new Date('2026-11-22T08:00:00Z'), problem: null },
+        ],
+      },
       'frequency_cap',
       '2 contacts: called as often as the tenant’s frequency caps allow; to be called again from 2026-11-22T08:00:00Z on',
     ],
     [
-      { held: [{ heldFor: 'silent_call', contacts: 1, nextAt: new Date('2026-11-26T20:00:00Z') }] },
+      {
+        held: [
+          { heldFor: 'silent_call', contacts: 1, nextAt: new Date('2026-11-26T20:00:00Z'), problem: null },
+        ],
+      },
       'silent_call',
       '1 contact: the last call to the number was answered and silent; to be called again from 2026-11-26T20:00:00Z on',
     ],

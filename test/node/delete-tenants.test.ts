@@ -7,6 +7,7 @@ import { findAttemptStates } from '../../src/db/open-attempts.js';
 import { transaction } from '../../src/db/pool.js';
 import { newId } from '../../src/ids.js';
 import { createSounds } from '../../src/messages/sounds.js';
+import { removeSpoken } from '../../src/messages/speech/cache.js';
 import { createDeleteTenants } from '../../src/node/delete-tenants.js';
 import { parseCall, parseChannels } from '../../src/node/hang-up.js';
 import { fileNameOf } from '../../src/spool/name.js';
@@ -47,6 +48,7 @@ const node = (name = 'here', channels: Record<string, string> = {}) =>
     node: name,
     spool: spool.spool,
     sounds: createSounds(database.pool, join(spool.root, 'sounds'), null),
+    speech: { removeTenant: (id) => removeSpoken(join(spool.root, 'sounds', 'speech'), id) },
     log: silent,
     ask: async (command) => {
       asked.push(command);
@@ -264,6 +266,10 @@ describe('deleting a tenant', () => {
     const other = `${newId()}.${newId()}`;
     await mkdir(hour, { recursive: true });
     await mkdir(sounds);
+    const speech = join(sounds, 'speech');
+    for (const id of [tenant.tenantId, other.split('.')[0]!])
+      await mkdir(join(speech, id), { recursive: true });
+    await writeFile(join(speech, tenant.tenantId, `${'2'.repeat(64)}.wav`), '');
     for (const directory of [hour, spool.spool.quarantine]) {
       for (const id of [other, `${tenant.tenantId}.${newId()}`])
         await writeFile(join(directory, fileNameOf(id)), '');
@@ -281,8 +287,11 @@ describe('deleting a tenant', () => {
         ...(await readdir(hour)),
         ...(await readdir(spool.spool.quarantine)),
         ...(await readdir(sounds)),
+        ...(await readdir(speech)),
       ].sort();
-    const wanted = [fileNameOf(other), fileNameOf(other), `${'1'.repeat(64)}.wav`, 'of-the-admin.wav'].sort();
+    const wanted = [fileNameOf(other), fileNameOf(other), `${'1'.repeat(64)}.wav`, 'of-the-admin.wav'];
+    wanted.push('speech', other.split('.')[0]!);
+    wanted.sort();
     expect(await left()).toEqual(wanted);
     // Another node has files of its own.
     await writeFile(sound('0'), '');

@@ -76,6 +76,7 @@ export class Room {
           callOf: async () => ({
             flow: flowOfMessage(newId(), null),
             fields: {},
+            timeZone: 'UTC',
             about: {},
             soundOf: () => ({ path: this.sound, seconds: 3 }),
             deeds: { optOut: async () => {}, ask: async () => null },

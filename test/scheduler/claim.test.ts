@@ -436,7 +436,7 @@ describe('a campaign that may not call now', () => {
           if (typeof statement !== 'string' && statement.name === 'find-due-campaigns') times += 1;
           return tx.query(statement as string, values);
         };
-        await claimCalls({ query } as unknown as Tx, { ...node, hashNumber }, nothing, memory);
+        await claimCalls({ query } as unknown as Tx, { ...node, hashNumber }, async () => [], memory);
       });
       return times;
     };

@@ -2,7 +2,13 @@ import { type Ending, type FinishedAttempt, finishAttempts } from '../../src/db/
 import { type Pool, transaction } from '../../src/db/pool.js';
 import { waitForTurn } from '../../src/db/turn.js';
 import { createNumberHash } from '../../src/number-hash.js';
-import { type Claim, type ClaimedCall, type ClaimingNode, claimCalls } from '../../src/scheduler/claim.js';
+import {
+  type Claim,
+  type ClaimedCall,
+  type ClaimingNode,
+  claimCalls,
+  type RefusedCall,
+} from '../../src/scheduler/claim.js';
 
 /** As the installation of `startApi` has it. */
 export const hashNumber = createNumberHash(Buffer.from('a secret of the tests that has more than 32 bytes'));
@@ -11,11 +17,15 @@ export const hashNumber = createNumberHash(Buffer.from('a secret of the tests th
 export function claimInTurn(
   pool: Pool,
   node: Omit<ClaimingNode, 'hashNumber'>,
-  stage: (calls: ClaimedCall[]) => Promise<void>,
+  stage: (calls: ClaimedCall[]) => Promise<unknown>,
 ): Promise<Claim> {
   return transaction(pool, async (tx) => {
     await waitForTurn(tx);
-    return claimCalls(tx, { ...node, hashNumber }, stage);
+    return claimCalls(
+      tx,
+      { ...node, hashNumber },
+      async (calls) => ((await stage(calls)) as RefusedCall[] | undefined) ?? [],
+    );
   });
 }
 

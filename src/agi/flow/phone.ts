@@ -11,8 +11,8 @@ export interface Sound {
   seconds: number | null;
 }
 
-/** What a part of a prompt sounds like. Throws when there is no such sound. */
-export type SoundOf = (part: Exclude<Part, { say: string }>, values: Values) => Sound;
+/** What a part of a prompt sounds like; null of one that is silent. Throws when there is no such sound. */
+export type SoundOf = (part: Exclude<Part, { say: string }>, values: Values) => Sound | null;
 
 /**
  * The telephone of a flow, as an AGI session: its `say` throws when a sound cannot be played. The PBX's clock runs `speed` times as
@@ -24,7 +24,9 @@ export function createPhone(session: AgiSession, soundOf: SoundOf, speed = 1): P
       let heardSeconds = 0;
       for (const part of prompt) {
         if ('say' in part) throw new Error(`cannot say a ${part.say} yet`);
-        const said = await play(session, soundOf(part, values), keys, heard, speed);
+        const sound = soundOf(part, values);
+        if (!sound) continue;
+        const said = await play(session, sound, keys, heard, speed);
         heardSeconds += said.heardSeconds;
         if (said.hungUp || said.key !== null) return { ...said, heardSeconds };
       }

@@ -14,6 +14,8 @@ export interface AnsweredCall {
   flow: Flow;
   /** The contact's. */
   fields: Values;
+  /** Where the callee is, IANA. */
+  timeZone: string;
   /** What a flow may ask for as `{call.number}`, for example. */
   about: Record<string, string>;
   soundOf: SoundOf;
@@ -50,7 +52,7 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
     let failed = false;
     try {
       const phone = createPhone(session, call.soundOf, speed);
-      await runFlow(call.flow, { fields: call.fields, call: call.about }, phone, {
+      await runFlow(call.flow, { fields: call.fields, call: call.about, timeZone: call.timeZone }, phone, {
         ...call.deeds,
         happened: journal.happened,
       });

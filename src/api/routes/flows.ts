@@ -14,6 +14,7 @@ import { notFound } from '../problem.js';
 import { route } from '../route.js';
 import { listOf, listSchema, pageOf, pageQuery } from '../schemas/common.js';
 import { flow, flowCheck, flowEntry, flowQuery, flowVersions, newFlow } from '../schemas/flow.js';
+import { checkFlowVoices } from '../speech.js';
 
 export const createFlow = route({
   method: 'post',
@@ -23,11 +24,14 @@ export const createFlow = route({
   body: newFlow,
   status: 201,
   answer: flow,
-  handle: ({ change, tenant, body, upload }) =>
-    change(async (tx) => {
+  problems: ['speech_missing', 'speech_failed'],
+  async handle({ change, tenant, body, upload, speech }) {
+    await checkFlowVoices(body.definition, speech);
+    return change(async (tx) => {
       await checkDefinition(tx, tenant.id, body.definition, upload.bytes);
       return showFlow(await insertFlow(tx, tenant.id, { id: newId(), ...body }));
-    }),
+    });
+  },
 });
 
 export const checkFlowRoute = route({
@@ -37,11 +41,14 @@ export const checkFlowRoute = route({
   summary: 'Check a call flow without saving it: what saving would refuse is refused',
   body: newFlow,
   answer: flowCheck,
-  handle: ({ change, tenant, body, upload }) =>
-    change(async (tx) => {
+  problems: ['speech_missing', 'speech_failed'],
+  async handle({ change, tenant, body, upload, speech }) {
+    await checkFlowVoices(body.definition, speech);
+    return change(async (tx) => {
       await checkDefinition(tx, tenant.id, body.definition, upload.bytes);
       return { fields: neededFields(body.definition) };
-    }),
+    });
+  },
 });
 
 export const getFlows = route({
@@ -78,13 +85,16 @@ export const replaceFlowRoute = route({
   summary: 'Change a call flow: a new version, for campaigns that are started from now on',
   body: newFlow,
   answer: flow,
-  handle: ({ change, tenant, id, body, upload }) =>
-    change(async (tx) => {
+  problems: ['speech_missing', 'speech_failed'],
+  async handle({ change, tenant, id, body, upload, speech }) {
+    await checkFlowVoices(body.definition, speech);
+    return change(async (tx) => {
       await checkDefinition(tx, tenant.id, body.definition, upload.bytes);
       const found = await replaceFlow(tx, tenant.id, { id, ...body });
       if (!found) throw notFound('flow');
       return showFlow(found);
-    }),
+    });
+  },
 });
 
 export const deleteFlowRoute = route({

@@ -1,6 +1,6 @@
-import { fieldsOf } from './fields-of.js';
 import { type Problem, problemAt } from './problem.js';
 import type { Flow } from './schema.js';
+import { fieldsOf } from './text.js';
 import { CALL_NAMES, DIGITS, keptBy, keptNames, type Text, textsOf } from './texts.js';
 
 /** What is wrong with the names in a flow's texts, and with those under which it keeps something. */
@@ -8,7 +8,8 @@ export function checkTexts(flow: Flow): Problem[] {
   const kept = keptNames(flow);
   return [
     ...textsOf(flow).flatMap((text) => {
-      const names = new Set(fieldsOf(text.text).map(({ name }) => name));
+      const names = namesIn(text);
+      if (typeof names === 'string') return [problemAt(text.at, names)];
       return [...names].flatMap((name) => {
         const wrong = whyNot(name, text, kept);
         return wrong === null ? [] : [problemAt(text.at, wrong)];
@@ -16,6 +17,16 @@ export function checkTexts(flow: Flow): Problem[] {
     }),
     ...checkKept(flow),
   ];
+}
+
+/** The fields that it names, or what is wrong with it. */
+function namesIn({ text }: Text): Set<string> | string {
+  try {
+    return new Set(fieldsOf(text).map(({ name }) => name));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return error.message;
+  }
 }
 
 function whyNot(name: string, { spoken, confirms }: Text, kept: ReadonlySet<string>): string | null {

@@ -22,23 +22,24 @@ const MOST_STEPS = 500;
 /**
  * Walks a flow (checked by check.ts) with whoever answered. Resolves when it is at its end, and the call is to be hung up;
  * and when the call ends before; throws what went wrong. `fields` are the contact's, `call` what is known of the call and
- * can be asked for as `{call.machine}`, for example.
+ * can be asked for as `{call.machine}`, for example; `timeZone` is where the callee is.
  */
 export async function runFlow(
   flow: Flow,
-  about: { fields: Values; call: Record<string, string> },
+  about: { fields: Values; call: Record<string, string>; timeZone: string },
   phone: Phone,
   deeds: Deeds,
 ): Promise<void> {
   const call = Object.entries(about.call).map(([name, value]) => [`call.${name}`, value]);
   const values = { ...about.fields, ...Object.fromEntries(call) };
   const answers: Answers = {};
+  const { timeZone } = about;
   let name: string | undefined = flow.start;
   for (let steps = 0; name !== undefined && steps < MOST_STEPS; steps++) {
     const step: Step = flow.steps[name]!;
     const entry: Happened = { at: now(), step: name, type: step.type };
     const secret = step.type === 'collect' && step.secret;
-    name = await take(step, { flow, phone, deeds, values, answers, entry, secret });
+    name = await take(step, { flow, phone, deeds, values, answers, timeZone, entry, secret });
   }
 }
 

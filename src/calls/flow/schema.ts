@@ -34,7 +34,7 @@ const textPart = z.strictObject({
   language: language.exactOptional(),
   voice: z
     .string()
-    .regex(/^[A-Za-z0-9_+-]{1,64}$/)
+    .regex(/^[A-Za-z0-9_][A-Za-z0-9_+-]{0,63}$/, 'must be a name such as f3')
     .exactOptional(),
 });
 const sayPart = z.strictObject({

@@ -1,5 +1,5 @@
-import { fieldsOf } from './fields-of.js';
 import type { Flow, Part, Step } from './schema.js';
+import { fieldsOf } from './text.js';
 
 /** What `{call.NAME}` may stand for: the last key, what the machine detection said, the number called, the how manieth attempt. */
 export const CALL_NAMES = ['key', 'machine', 'number', 'attempt'] as const;
@@ -36,7 +36,23 @@ function promptsOf(step: Step): Prompt[] {
   return [...prompts, { parts: step.confirm.prompt, at: ['confirm', 'prompt'] }];
 }
 
-/** Every text of a flow that may name fields. */
+/** Every part of every prompt. */
+export function partsOf(flow: Flow): Part[] {
+  return Object.values(flow.steps).flatMap((step) => promptsOf(step).flatMap(({ parts }) => parts));
+}
+
+/** Every part that a speech engine speaks. */
+export function spokenPartsOf(
+  flow: Flow,
+): { part: Extract<Part, { text: string }>; at: readonly (string | number)[] }[] {
+  return Object.entries(flow.steps).flatMap(([name, step]) =>
+    promptsOf(step).flatMap(({ parts, at }) =>
+      parts.flatMap((part, i) => ('text' in part ? [{ part, at: ['steps', name, ...at, i] }] : [])),
+    ),
+  );
+}
+
+/** Every text of a flow that may name fields. Of a flow that is checked; else it may be one that cannot be read. */
 export function textsOf(flow: Flow): Text[] {
   return Object.entries(flow.steps).flatMap(([name, step]) => {
     const prompts = promptsOf(step).flatMap(({ parts, at }) =>

@@ -58,6 +58,8 @@ export interface Way {
   /** The contact's fields, `call.*`, and what was kept. */
   readonly values: Values;
   readonly answers: Answers;
+  /** Where the callee is. */
+  readonly timeZone: string;
   /** Of the step under way. */
   readonly entry: Happened;
   /** Keys are written down as stars. */
@@ -104,7 +106,7 @@ export function keep(name: string, value: string, way: Way): void {
 
 /** The text with its fields filled in, empty where one is not known. */
 export function fill(text: string, way: Way): string {
-  return fillText(text, way.values, { language: way.flow.language, missing: '' });
+  return fillText(text, way.values, { language: way.flow.language, timeZone: way.timeZone, missing: '' });
 }
 
 export const ALL_KEYS = [...'0123456789*#'] as readonly Key[];

@@ -208,7 +208,7 @@ describe('what a flow needs', () => {
       }),
       sort: {
         type: 'branch',
-        value: '{code}{call.key}{tier:x}',
+        value: '{code}{call.key}{tier:number}',
         cases: { gold: 'staff' },
         otherwise: 'note',
       },

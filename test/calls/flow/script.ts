@@ -75,7 +75,7 @@ export async function walk(
     },
     ask: async (step, values) => more.asked?.(step, values) ?? null,
   };
-  const about = { fields: more.fields ?? {}, call: more.call ?? {} };
+  const about = { fields: more.fields ?? {}, call: more.call ?? {}, timeZone: 'UTC' };
   await runFlow(flowDefinition.parse(flow), about, phone, deeds).catch((error: unknown) => {
     walked.error = error;
   });
