@@ -5,6 +5,7 @@ import { benchExport } from './export.js';
 import { benchFirstAudio } from './first-audio.js';
 import { benchImport } from './import.js';
 import { startGround } from './line.js';
+import { benchSessions } from './sessions.js';
 import { benchSteps } from './steps.js';
 
 const BENCHES = {
@@ -13,10 +14,11 @@ const BENCHES = {
   export: benchExport,
   'first-audio': benchFirstAudio,
   import: benchImport,
+  sessions: benchSessions,
   steps: benchSteps,
 };
 
-// npm run bench [-- calls|claim|export|first-audio|import|steps] [-- --rounds N]
+// npm run bench [-- calls|claim|export|first-audio|import|sessions|steps] [-- --rounds N]
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '3' } },

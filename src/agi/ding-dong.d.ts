@@ -38,7 +38,7 @@ declare module 'ding-dong' {
   import type { Server } from 'node:net';
   import type Context from 'ding-dong/lib/context.js';
 
-  /** The library's own server, which only the tests use: to show what the wrapper must cure. */
+  /** The library's own server, for the tests, to show what the wrapper must cure, and to measure against. */
   function agi(handler: (context: Context) => void): { start(port?: number, host?: string): Server };
   export = agi;
 }

@@ -1,4 +1,5 @@
 import type { Answers, Happened } from '../../calls/flow/happened.js';
+import { HIDDEN_KEY } from '../../calls/flow/way.js';
 import type { Logger } from '../../log.js';
 import type { CallNotes } from '../notes.js';
 
@@ -38,12 +39,12 @@ export function createJournal(callId: string, notes: CallNotes, log: Logger): Jo
       steps.push(entry);
       if (Object.keys(all).length > 0) answers = { ...all };
       if (entry.heard_seconds !== undefined) heardSeconds = (heardSeconds ?? 0) + entry.heard_seconds;
-      key = entry.pressed?.at(-1)?.key ?? key;
+      key = entry.pressed?.findLast((pressed) => pressed.key !== HIDDEN_KEY)?.key ?? key;
       soon ??= setImmediate(() => write({}));
     },
     async end(failed) {
       // Not after the answer is written: when the callee hangs up, the report of that is on its way already.
-      write({ heardSeconds: failed ? heardSeconds : (heardSeconds ?? 0), key: key === '*' ? null : key });
+      write({ heardSeconds: failed ? heardSeconds : (heardSeconds ?? 0), key });
       await Promise.all(written);
     },
   };

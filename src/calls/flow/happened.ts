@@ -9,7 +9,7 @@ export interface Happened {
   type: Step['type'];
   /** Seconds of its prompts that were heard. */
   heard_seconds?: number;
-  /** Every key that was heard; stars where they are secret. */
+  /** Every key that was heard; `x` for each where they are secret. */
   pressed?: { at: string; key: string }[];
   /** What was collected; stars when it is secret. */
   digits?: string;

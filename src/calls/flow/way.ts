@@ -94,7 +94,7 @@ async function heed(key: Key, way: Way): Promise<void> {
 /** Writes a key down. */
 export function pressed(key: Key, way: Way): void {
   if (!way.secret) way.values['call.key'] = key;
-  const shown = way.secret ? STAR : key;
+  const shown = way.secret ? HIDDEN_KEY : key;
   way.entry.pressed = [...(way.entry.pressed ?? []), { at: now(), key: shown }];
 }
 
@@ -113,8 +113,9 @@ export const ALL_KEYS = [...'0123456789*#'] as readonly Key[];
 
 export const now = () => new Date().toISOString();
 const toMs = (seconds: number) => Math.round(seconds * 1000) / 1000;
-/** What a secret key is shown as. */
+/** What the digits of a secret are shown as, and each of its keys: one that no telephone has. */
 const STAR = '*';
+export const HIDDEN_KEY = 'x';
 
 /** Ends the wish for calls, and with it the flow. */
 export async function optOut(way: Way): Promise<undefined> {
