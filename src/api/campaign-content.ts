@@ -1,3 +1,4 @@
+import type { MachineDetection } from '../calls/machine.js';
 import type { Campaign } from '../db/campaigns.js';
 import { shareFlow } from '../db/flows.js';
 import { findMessageById } from '../db/messages.js';
@@ -14,6 +15,7 @@ export interface NamedContent {
   flow_id?: string | undefined;
   flow_version?: number;
   opt_out_key?: string | null;
+  machine_detection?: MachineDetection | null;
 }
 
 type Before = Content & Pick<Campaign, 'status'>;
@@ -36,6 +38,9 @@ export async function contentOf(
   errors.push(...(hasFlow ? wrongWithFlow(named, before) : wrongWithMessage(named, before)));
   if (named.message_id !== undefined && !(await findMessageById(tx, tenantId, named.message_id)))
     errors.push({ field: '/message_id', message: 'is no message' });
+  const left = named.machine_detection?.message_id;
+  if (left && !(await findMessageById(tx, tenantId, left)))
+    errors.push({ field: '/machine_detection/message_id', message: 'is no message' });
   const content = hasFlow ? await withFlow(tx, tenantId, named, errors, before) : withMessage(named, before);
   const isOther = content.flow_id !== before.flow_id || content.flow_version !== before.flow_version;
   if (!isOther || before.status !== 'running') return content;

@@ -14,6 +14,8 @@ export interface CallOutcome {
   archiveStatus: ArchiveStatus | null;
   /** FastAGI `/answered` was called for the attempt. */
   sawAnswer: boolean;
+  /** A machine answered. */
+  sawMachine: boolean;
   /** The hangup handler reported a real channel: the call reached the trunk. */
   sawChannel: boolean;
 }
@@ -84,7 +86,7 @@ const BY_DIAL_STATUS: Record<string, Disposition> = {
  *
  * | what was heard | disposition |
  * |---|---|
- * | FastAGI saw the answer, archive `Completed`, or DIALSTATUS `ANSWER` | answered |
+ * | FastAGI saw the answer, archive `Completed`, or DIALSTATUS `ANSWER` | answered; machine where AMD decided so |
  * | archive `Failed`: Asterisk could not read the file | failed |
  * | no channel, file archived: the trunk is not on the PBX | unreachable |
  * | SIP 486, 600 | busy |
@@ -102,7 +104,8 @@ const BY_DIAL_STATUS: Record<string, Disposition> = {
  */
 export function dispositionOf(outcome: CallOutcome): Disposition {
   const { sipStatus, hangupCause, dialStatus, archiveStatus } = outcome;
-  if (outcome.sawAnswer || archiveStatus === 'Completed' || dialStatus === 'ANSWER') return 'answered';
+  if (outcome.sawAnswer || archiveStatus === 'Completed' || dialStatus === 'ANSWER')
+    return outcome.sawMachine ? 'machine' : 'answered';
   if (archiveStatus === 'Failed') return 'failed';
   if (!outcome.sawChannel) return archiveStatus === 'Expired' ? 'unreachable' : 'failed';
   const byCause = hangupCause === null ? undefined : BY_CAUSE[hangupCause];

@@ -20,6 +20,7 @@ export const OPEN_CONTACT_STATES = ['pending', 'calling', 'retrying'] as const;
 /** The states a contact ends in. */
 export const FINAL_CONTACT_STATES = [
   'answered',
+  'machine',
   'busy',
   'no_answer',
   'failed',
@@ -43,7 +44,7 @@ export type CampaignStatus = (typeof CAMPAIGN_STATUSES)[number];
 
 const FINAL_STATE_OF: Record<Disposition, FinalContactState> = {
   answered: 'answered',
-  machine: 'answered',
+  machine: 'machine',
   busy: 'busy',
   no_answer: 'no_answer',
   rejected: 'failed',

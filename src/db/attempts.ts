@@ -1,3 +1,4 @@
+import type { MachineVerdict } from '../calls/machine.js';
 import type { HungUpBy } from '../calls/report.js';
 import type { Disposition } from '../calls/states.js';
 import { readCursor } from './cursor.js';
@@ -28,10 +29,12 @@ export interface Attempt {
   silent: boolean;
   /** Its campaign is a test: nobody was called. */
   test: boolean;
+  /** Who answered; null where that was not looked into. */
+  machine: MachineVerdict | null;
 }
 
 const COLUMNS = `id, campaign_id, contact_id, trunk_id, number, ordinal, state, disposition, claimed_at, answered_at,
-  ended_at, ring_seconds, talk_seconds, heard_seconds, key, sip_status, hangup_cause, hung_up_by, silent, test`;
+  ended_at, ring_seconds, talk_seconds, heard_seconds, key, sip_status, hangup_cause, hung_up_by, silent, test, machine`;
 
 /** A campaign's attempts, oldest first; of one contact when `contactId` is not null. */
 export async function listAttempts(

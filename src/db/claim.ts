@@ -1,4 +1,5 @@
 import type { Key } from '../calls/flow/schema.js';
+import type { MachineDetection } from '../calls/machine.js';
 import { isSandbox } from '../calls/node-name.js';
 import type { CallingWindow } from '../calls/window.js';
 import { newId } from '../ids.js';
@@ -17,6 +18,7 @@ export interface DueCampaign {
   flow_id: string | null;
   flow_version: number | null;
   opt_out_key: Key | null;
+  machine_detection: MachineDetection | null;
   ring_seconds: number;
   weight: number;
   campaign_ports: number | null;
@@ -107,7 +109,7 @@ export async function findDueCampaigns(
   const { rows } = await tx.query<DueCampaign>({
     name: 'find-due-campaigns',
     // The order in the counts is for the planner: it must not read the table until it has found enough.
-    text: `SELECT p.tenant_id, p.id AS campaign_id, o.trunks, p.message_id, p.flow_id, p.flow_version, p.opt_out_key, p.ring_seconds, p.weight,
+    text: `SELECT p.tenant_id, p.id AS campaign_id, o.trunks, p.message_id, p.flow_id, p.flow_version, p.opt_out_key, p.machine_detection, p.ring_seconds, p.weight,
         p.ports AS campaign_ports, p.calls_per_second AS campaign_rate,
         t.ports AS tenant_ports, t.calls_per_second AS tenant_rate,
         p.calling_window AS window, p.start_at, p.end_at, statement_timestamp() AS now, c.zones, c.due, c.next_due_ms,

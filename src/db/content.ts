@@ -2,10 +2,14 @@ import { flowOfMessage } from '../calls/flow/of-message.js';
 import type { Flow, Key } from '../calls/flow/schema.js';
 import type { TextMessage } from '../calls/flow/spoken.js';
 import { messagesOf } from '../calls/flow/texts.js';
+import type { MachineDetection } from '../calls/machine.js';
 import { CampanileError } from '../errors.js';
 import type { Db } from './pool.js';
 
-/** What the calls of a campaign say and do: its message, or a version of its flow. Neither changes once it is in use. */
+/**
+ * What the calls of a campaign say and do: its message, or a version of its flow, neither of which changes once it is in use, and
+ * what is done with machines.
+ */
 export interface ContentRef {
   tenantId: string;
   messageId: string | null;
@@ -13,6 +17,7 @@ export interface ContentRef {
   flowVersion: number | null;
   /** With a message. */
   optOutKey: Key | null;
+  machine: MachineDetection | null;
 }
 
 /** A sound that a call may play. */
@@ -26,6 +31,8 @@ export interface MessageSound {
 /** All that a call needs once it is answered, apart from the contact. */
 export interface Content {
   flow: Flow;
+  /** How machines are told from persons; null: they are not. */
+  machine: MachineDetection | null;
   /** By message id. */
   sounds: ReadonlyMap<string, MessageSound>;
   /** Messages of text, by their ids. */
@@ -37,7 +44,8 @@ type MessageRow = { messageId: string } & (MessageSound | (TextMessage & { sha25
 /** Reads what calls say and do. Throws a CampanileError (`content_missing`) when the flow or a message of it is gone. */
 export async function findContent(db: Db, ref: ContentRef): Promise<Content> {
   const flow = ref.messageId === null ? await findFlow(db, ref) : flowOfMessage(ref.messageId, ref.optOutKey);
-  const ids = [...new Set(messagesOf(flow).map(({ id }) => id))];
+  const left = ref.machine?.message_id;
+  const ids = [...new Set([...messagesOf(flow).map(({ id }) => id), ...(left ? [left] : [])])];
   const { rows } = await db.query<MessageRow>(
     `SELECT id AS "messageId", sha256, seconds, text, language, voice FROM messages WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
     [ref.tenantId, ids],
@@ -46,7 +54,7 @@ export async function findContent(db: Db, ref: ContentRef): Promise<Content> {
   const texts = new Map(rows.flatMap((row) => (row.sha256 === null ? [[row.messageId, row]] : [])));
   const missing = ids.find((id) => !sounds.has(id) && !texts.has(id));
   if (missing) throw new CampanileError('content_missing', `message ${missing} is not in the database`);
-  return { flow, sounds, texts };
+  return { flow, machine: ref.machine, sounds, texts };
 }
 
 async function findFlow(db: Db, { tenantId, flowId, flowVersion }: ContentRef): Promise<Flow> {

@@ -1,6 +1,7 @@
 import { isTrunkFault } from '../calls/breaker.js';
 import { parseCallId } from '../calls/call-id.js';
 import { type ArchiveStatus, dispositionOf } from '../calls/disposition.js';
+import type { MachineStatus } from '../calls/machine.js';
 import type { HangupReport } from '../calls/report.js';
 import { nextStep, type RetryRules, type TrunkOrder } from '../calls/retry.js';
 import type { Disposition } from '../calls/states.js';
@@ -48,6 +49,8 @@ interface OpenAttempt {
   hangup_cause: number | null;
   sip_status: number | null;
   dial_status: string | null;
+  key: string | null;
+  machine_status: MachineStatus | null;
   attempts: number;
   /** How many attempts ended as each disposition, apart from those after which the next trunk was tried. */
   ended_as: Partial<Record<Disposition | 'failed_over', number>>;
@@ -128,12 +131,15 @@ function campaignsOf(over: readonly Over[]): string[] {
 function dispositionFor(attempt: OpenAttempt, ending: Ending): Disposition {
   const sawAnswer = attempt.answered_at !== null;
   if (ending.as && !(ending.as === 'lost' && sawAnswer)) return ending.as;
+  // Machines press no keys: AMD was wrong.
+  const sawMachine = attempt.machine_status === 'machine' && attempt.key === null;
   return dispositionOf({
     sipStatus: attempt.sip_status ?? ending.report?.sipStatus ?? null,
     hangupCause: attempt.hangup_cause ?? ending.report?.hangupCause ?? null,
     dialStatus: attempt.dial_status ?? ending.report?.dialStatus ?? null,
     archiveStatus: ending.archiveStatus,
     sawAnswer,
+    sawMachine,
     sawChannel: attempt.hangup_at !== null || ending.report !== undefined,
   });
 }
@@ -182,7 +188,7 @@ async function lockOpenAttempts(tx: Tx, keys: string[][]): Promise<OpenAttempt[]
     // The trunk is asked for apart: while few attempts were seen, the planner reads all that are open and whatever is joined.
     text: `SELECT a.tenant_id, a.id, a.campaign_id, a.contact_id, a.trunk_id, a.test, a.claimed_at,
         (SELECT tr.resting_until FROM trunks tr WHERE tr.tenant_id = a.tenant_id AND tr.id = a.trunk_id) AS resting_until, a.answered_at,
-        a.hangup_at, a.hangup_cause, a.sip_status, a.dial_status, c.attempts, c.ended_as, p.status AS campaign_status, p.retry, p.max_attempts
+        a.hangup_at, a.hangup_cause, a.sip_status, a.dial_status, a.key, a.machine ->> 'status' AS machine_status, c.attempts, c.ended_as, p.status AS campaign_status, p.retry, p.max_attempts
       FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
       JOIN attempts a USING (tenant_id, id)
       JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
@@ -194,6 +200,10 @@ async function lockOpenAttempts(tx: Tx, keys: string[][]): Promise<OpenAttempt[]
   return rows;
 }
 
+/**
+ * A machine that was heard speaking and hung up on has not been called in silence; whoever picked up and said nothing may well
+ * have been a person, whatever AMD calls him.
+ */
 async function endAttempts(tx: Tx, over: readonly Over[]): Promise<void> {
   const reports = over.map((o) => o.ending.report);
   await tx.query({
@@ -207,7 +217,8 @@ async function endAttempts(tx: Tx, over: readonly Over[]): Promise<void> {
         hung_up_by = coalesce(a.hung_up_by, d.hung_up_by),
         ring_seconds = coalesce(a.ring_seconds, d.ring_seconds),
         talk_seconds = coalesce(a.talk_seconds, d.talk_seconds),
-        silent = d.disposition IN ('answered', 'machine') AND coalesce(a.heard_seconds, 0) = 0
+        silent = coalesce(a.heard_seconds, 0) = 0
+          AND (d.disposition = 'answered' OR d.disposition = 'machine' AND a.machine ->> 'cause' = 'INITIALSILENCE')
       FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::text[], $8::text[],
         $9::real[], $10::real[])
         AS d(tenant_id, id, archive_status, disposition, hangup_cause, sip_status, dial_status, hung_up_by,

@@ -1,6 +1,7 @@
 import { callIdOf, parseCallId } from '../calls/call-id.js';
 import type { Answers, Happened } from '../calls/flow/happened.js';
 import type { Key } from '../calls/flow/schema.js';
+import type { MachineDetection, MachineVerdict } from '../calls/machine.js';
 import type { HangupReport } from '../calls/report.js';
 import { type Addressed, type AddressedRow, CLOCK, toAddressed } from './contacts.js';
 import type { ContentRef } from './content.js';
@@ -51,10 +52,11 @@ interface CallRow extends AddressedRow {
   flow_id: string | null;
   flow_version: number | null;
   opt_out_key: Key | null;
+  machine_detection: MachineDetection | null;
 }
 
 const OPEN_CALLS = `SELECT a.tenant_id, a.id, a.number, a.ordinal, a.campaign_id, a.contact_id, c.fields, ${CLOCK} AS time_zone,
-    p.message_id, p.flow_id, p.flow_version, p.opt_out_key
+    p.message_id, p.flow_id, p.flow_version, p.opt_out_key, p.machine_detection
   FROM attempts a
   JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
   JOIN contacts c ON c.tenant_id = a.tenant_id AND c.id = a.contact_id
@@ -93,6 +95,7 @@ function toCall(row: CallRow): OpenCallRow {
       flowId: row.flow_id,
       flowVersion: row.flow_version,
       optOutKey: row.opt_out_key,
+      machine: row.machine_detection,
     },
   };
 }
@@ -187,6 +190,8 @@ export interface CallNote {
   /** Added to those that are there. */
   steps?: readonly Happened[] | null;
   answers?: Answers | null;
+  /** Added to what is there. */
+  machine?: Partial<MachineVerdict> | null;
   hangup?: HangupReport | null;
 }
 
@@ -205,6 +210,7 @@ export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]
         key = coalesce(n.key, a.key),
         steps = CASE WHEN n.steps IS NULL THEN a.steps ELSE coalesce(a.steps, '[]') || n.steps END,
         answers = coalesce(n.answers, a.answers),
+        machine = CASE WHEN n.machine IS NULL THEN a.machine ELSE coalesce(a.machine, '{}') || n.machine END,
         hangup_at = coalesce(a.hangup_at, n.hangup_at),
         hangup_cause = coalesce(n.hangup_cause, a.hangup_cause),
         sip_status = coalesce(n.sip_status, a.sip_status),
@@ -213,11 +219,13 @@ export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]
         ring_seconds = coalesce(n.ring_seconds, a.ring_seconds),
         talk_seconds = coalesce(n.talk_seconds, a.talk_seconds)
       FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::real[], $6::text[], $7::timestamptz[], $8::integer[],
-        $9::integer[], $10::text[], $11::text[], $12::real[], $13::real[], $14::jsonb[], $15::jsonb[])
+        $9::integer[], $10::text[], $11::text[], $12::real[], $13::real[], $14::jsonb[], $15::jsonb[],
+        $16::jsonb[])
         AS n(tenant_id, id, answered_at, heard_seconds, key, hangup_at, hangup_cause, sip_status, dial_status,
-          hung_up_by, ring_seconds, talk_seconds, steps, answers)
+          hung_up_by, ring_seconds, talk_seconds, steps, answers, machine)
       WHERE a.tenant_id = n.tenant_id AND a.id = n.id AND a.node = $1
-        AND (a.state = 'open' OR a.heard_seconds IS NULL AND (n.heard_seconds IS NOT NULL OR n.steps IS NOT NULL))
+        AND (a.state = 'open' OR a.heard_seconds IS NULL
+          AND (n.heard_seconds IS NOT NULL OR n.steps IS NOT NULL OR n.machine IS NOT NULL))
       RETURNING a.tenant_id, a.id`,
     values: [
       node,
@@ -234,6 +242,7 @@ export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]
       notes.map((n) => n.hangup?.talkSeconds ?? null),
       notes.map((n) => (n.steps ? JSON.stringify(n.steps) : null)),
       notes.map((n) => (n.answers ? JSON.stringify(n.answers) : null)),
+      notes.map((n) => (n.machine ? JSON.stringify(n.machine) : null)),
     ],
   });
   return new Set(rows.map((r) => callIdOf(r.tenant_id, r.id)));

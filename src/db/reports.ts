@@ -7,6 +7,8 @@ export interface Sums {
   attempts: number;
   ended: number;
   answered: number;
+  /** Of the answered. */
+  machines: number;
   seizures: number;
   /** Attempts at a contact after its first. */
   retries: number;
@@ -51,6 +53,7 @@ const SUMS = [
   'attempts',
   'ended',
   'answered',
+  'machines',
   'seizures',
   'retries',
   'ring_seconds',
@@ -71,6 +74,7 @@ const cells = (
     count(*) AS attempts,
     count(*) FILTER (WHERE a.state = 'ended') AS ended,
     count(*) FILTER (WHERE a.disposition IN ('answered', 'machine')) AS answered,
+    count(*) FILTER (WHERE a.disposition = 'machine') AS machines,
     count(*) FILTER (WHERE ${SEIZURE}) AS seizures,
     count(*) FILTER (WHERE a.ordinal > 1) AS retries,
     sum(a.ring_seconds::double precision) AS ring_seconds,

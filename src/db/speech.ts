@@ -1,5 +1,6 @@
 import { callIdOf, parseCallId } from '../calls/call-id.js';
 import type { Key } from '../calls/flow/schema.js';
+import type { MachineDetection } from '../calls/machine.js';
 import type { TakenContact } from './claim.js';
 import { isSuppressed } from './contact-rules.js';
 import { type Addressed, type AddressedRow, CLOCK, toAddressed } from './contacts.js';
@@ -58,8 +59,10 @@ export async function listRunningContents(db: Db): Promise<RunningContent[]> {
     flow_id: string | null;
     flow_version: number | null;
     opt_out_key: Key | null;
+    machine_detection: MachineDetection | null;
   }>(
-    `SELECT p.tenant_id, p.id, p.message_id, p.flow_id, p.flow_version, p.opt_out_key FROM campaigns p
+    `SELECT p.tenant_id, p.id, p.message_id, p.flow_id, p.flow_version, p.opt_out_key, p.machine_detection
+      FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
       WHERE p.status = 'running' AND NOT t.suspended AND p.pending + p.retrying > 0 ORDER BY p.tenant_id, p.id`,
   );
@@ -70,6 +73,7 @@ export async function listRunningContents(db: Db): Promise<RunningContent[]> {
     flowId: row.flow_id,
     flowVersion: row.flow_version,
     optOutKey: row.opt_out_key,
+    machine: row.machine_detection,
   }));
 }
 

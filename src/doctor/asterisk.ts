@@ -4,7 +4,7 @@ import type { Config } from '../config.js';
 import { messageOf } from '../errors.js';
 import { packageRoot } from '../root.js';
 import { startedAt } from '../spool/asterisk-run.js';
-import { type Finding, failed, ok, skipped } from './finding.js';
+import { type Finding, failed, note, ok, skipped } from './finding.js';
 
 /** What dialplan/campanile.conf needs of a PBX, in the order in which its absence is told. */
 export const MODULES = [
@@ -19,6 +19,9 @@ export const MODULES = [
   'func_dialplan',
   'func_logic',
 ];
+
+/** What campaigns with `machine_detection` need besides. */
+const MACHINE_MODULES = ['app_amd', 'app_waitforsilence'];
 
 const CONTEXTS = ['campanile-answered', 'campanile-hangup', 'campanile-report', 'campanile-doctor'];
 
@@ -85,7 +88,9 @@ function unasked(error: unknown, runDir: string, started: Date): PbxState {
 }
 
 function notAsked(why: string): Finding[] {
-  return ['module pbx_spool', 'other modules', 'dialplan'].map((step) => skipped(step, why));
+  return ['module pbx_spool', 'other modules', 'machine detection', 'dialplan'].map((step) =>
+    skipped(step, why),
+  );
 }
 
 /** `table` is what `module show` prints: a line per module, with "Running" or "Not Running" in it. */
@@ -109,7 +114,16 @@ export function checkModules(table: string): { findings: Finding[]; spoolModule:
     missing.length === 0
       ? ok('other modules', `all ${MODULES.length - 1} that the dialplan needs are loaded`)
       : failed('other modules', `not loaded: ${missing.join(', ')}`, ...load(missing));
-  return { findings: [spool, others], spoolModule };
+  const unheard = MACHINE_MODULES.filter((name) => !running.has(name));
+  const machines =
+    unheard.length === 0
+      ? ok('machine detection', `${MACHINE_MODULES.join(' and ')} are loaded`)
+      : note(
+          'machine detection',
+          `not loaded: ${unheard.join(', ')}; a campaign with machine_detection takes whoever answers for a person, or leaves no message`,
+          ...load(unheard),
+        );
+  return { findings: [spool, others, machines], spoolModule };
 }
 
 function load(modules: readonly string[]): string[] {

@@ -13,7 +13,15 @@ import { createTestCall } from './test-call.js';
 
 const AFTER_CONFIG = [
   ...['database', 'migrations', 'spool', 'one filesystem', 'templates'],
-  ...['Asterisk', 'module pbx_spool', 'other modules', 'dialplan', 'SIP accounts', 'FastAGI'],
+  ...[
+    'Asterisk',
+    'module pbx_spool',
+    'other modules',
+    'machine detection',
+    'dialplan',
+    'SIP accounts',
+    'FastAGI',
+  ],
 ];
 const OF_THE_CALL = ['test call', 'audio'];
 

@@ -25,6 +25,7 @@ export function answeredCall(
   const tenantId = tenantOf(callId);
   return {
     flow: content.flow,
+    machine: content.machine,
     fields,
     timeZone,
     about: { number, attempt: String(ordinal) },

@@ -28,6 +28,7 @@ export function createContents(db: Db): Contents {
 }
 
 /** The same for all calls that say and do the same. */
-export function keyOf({ tenantId, messageId, flowId, flowVersion, optOutKey }: ContentRef): string {
-  return `${tenantId} ${messageId ?? flowId} ${messageId === null ? flowVersion : optOutKey}`;
+export function keyOf({ tenantId, messageId, flowId, flowVersion, optOutKey, machine }: ContentRef): string {
+  const what = `${tenantId} ${messageId ?? flowId} ${messageId === null ? flowVersion : optOutKey}`;
+  return machine === null ? what : `${what} ${JSON.stringify(machine)}`;
 }

@@ -1,3 +1,4 @@
+import { leaveMessage } from '../calls/flow/of-message.js';
 import { type SpokenText, spokenTexts } from '../calls/flow/spoken.js';
 import { UnreadableField } from '../calls/flow/text.js';
 import { type Addressed, findAddressed } from '../db/contacts.js';
@@ -39,9 +40,10 @@ export async function readyCalls(
 }
 
 /** What is spoken to a contact; or, as a sentence, why that cannot be. */
-export function spokenTo(contact: Addressed, { flow, texts }: Content): SpokenText[] | string {
+export function spokenTo(contact: Addressed, { flow, machine, texts }: Content): SpokenText[] | string {
+  const flows = machine?.message_id ? [flow, leaveMessage(machine.message_id, flow)] : [flow];
   try {
-    return spokenTexts(flow, contact, (id) => texts.get(id) ?? null);
+    return flows.flatMap((each) => spokenTexts(each, contact, (id) => texts.get(id) ?? null));
   } catch (error) {
     // Without the value, which is to be seen in the contact's fields and nowhere else.
     return error instanceof UnreadableField

@@ -1,3 +1,4 @@
+import { amd, waitForSilence } from './agi-amd.js';
 import { BY_DIALPLAN, type Channel } from './channel.js';
 import { soundOf } from './wav.js';
 
@@ -136,6 +137,10 @@ async function execute(channel: Channel, [application, data = '']: readonly stri
       const waited = sound && (await channel.wait((sound.samples / sound.rate) * 1000));
       return ok(waited?.by === 'hangup' ? -1 : 0);
     }
+    case 'amd':
+      return ok(await amd(channel));
+    case 'waitforsilence':
+      return ok(await waitForSilence(channel, data));
     case 'hangup':
       channel.hangUp(BY_DIALPLAN);
       return ok(-1);

@@ -113,6 +113,7 @@ async function ring(channel: Channel, order: CallOrder, manner: Manner, seen: Sa
   if (answers && waited.by === 'time') {
     seen.answeredAt = Date.now();
     seen.finalStatus = 200;
+    channel.talk = manner.talk ?? 'person';
     channel.answer(manner.acts, manner.replies);
     return { answered: true, sipStatus: 200, cause: NORMAL_CLEARING, dialStatus: 'ANSWER' };
   }

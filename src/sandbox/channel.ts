@@ -1,3 +1,4 @@
+import type { Talk } from './agi-amd.js';
 import type { Act } from './far-end.js';
 import { Timeline } from './timeline.js';
 
@@ -20,6 +21,8 @@ export class Channel {
   readonly variables: Map<string, string>;
   /** Milliseconds of the channel's own time; null before. */
   answeredAt: number | null = null;
+  /** What the callee says first. */
+  talk: Talk = 'person';
   hungUp = false;
   /** Who hung up, as CHANNEL(hangupsource) says it; '' when nobody in particular did. */
   hangupSource = '';

@@ -1,4 +1,5 @@
 import { FINAL_RESPONSES } from '../lab/sip-responses.js';
+import type { Talk } from './agi-amd.js';
 
 /** What the person called does, some milliseconds after answering: hangs up, or presses a key. */
 export type Act = { afterMs: number; does: 'hangUp' } | { afterMs: number; does: 'press'; key: string };
@@ -11,7 +12,7 @@ export type Act = { afterMs: number; does: 'hangUp' } | { afterMs: number; does:
 export type Manner =
   | { kind: 'refuses'; sipStatus: number }
   | { kind: 'rings'; sipStatus: 180 | 183 | null }
-  | { kind: 'answers'; ringMs: number; acts: readonly Act[]; replies?: string };
+  | { kind: 'answers'; ringMs: number; acts: readonly Act[]; replies?: string; talk?: Talk };
 
 export interface FarEndManners {
   /** Code 201: seconds from the answer to the callee's own hang-up. */
@@ -36,6 +37,8 @@ const PICK_UP_MS = 100;
  * | 202 | rings for `ringSeconds`, answers, stays until hung up |
  * | 203 | answers, hangs up after 0.5 s |
  * | 205 | answers, presses 5 after 1 s |
+ * | 206 | answers, a machine with a greeting and a beep; SIPp's says nothing |
+ * | 207 | answers, says nothing |
  * | 999 | never sends anything |
  */
 export function mannerOf(number: string, manners: FarEndManners): Manner {
@@ -57,6 +60,10 @@ export function mannerOf(number: string, manners: FarEndManners): Manner {
       return answers({ afterMs: 500, does: 'hangUp' });
     case 205:
       return answers({ afterMs: 1000, does: 'press', key: '5' });
+    case 206:
+      return { kind: 'answers', ringMs: PICK_UP_MS, acts: [], talk: 'machine' };
+    case 207:
+      return { kind: 'answers', ringMs: PICK_UP_MS, acts: [], talk: 'nothing' };
     default:
       return answers();
   }

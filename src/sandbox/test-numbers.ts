@@ -1,3 +1,4 @@
+import type { Talk } from './agi-amd.js';
 import type { Manner } from './far-end.js';
 
 /**
@@ -38,6 +39,8 @@ const MANNERS: Readonly<Record<string, readonly Manner[]>> = {
   32: [{ kind: 'refuses', sipStatus: 480 }],
   33: [{ kind: 'refuses', sipStatus: 603 }],
   34: [{ kind: 'refuses', sipStatus: 404 }],
+  40: [answers({ talk: 'machine' })],
+  41: [answers({ talk: 'nothing' })],
   50: [CONGESTED],
   51: [{ kind: 'rings', sipStatus: null }],
   52: [{ kind: 'refuses', sipStatus: 401 }],
@@ -63,7 +66,7 @@ export function createTestManners(): (number: string) => Manner {
   };
 }
 
-function answers(more: { ringMs?: number; replies?: string }): Manner {
+function answers(more: { ringMs?: number; replies?: string; talk?: Talk }): Manner {
   return { kind: 'answers', ringMs: 500, acts: [], ...more };
 }
 

@@ -288,6 +288,7 @@ function contentOf(d: DueCampaign): ContentRef {
     flowId: d.flow_id,
     flowVersion: d.flow_version,
     optOutKey: d.opt_out_key,
+    machine: d.machine_detection,
   };
 }
 

@@ -36,6 +36,7 @@ beforeEach(async () => {
   };
   const callOf = async () => ({
     flow,
+    machine: null,
     fields: {},
     timeZone: 'UTC',
     about: {},

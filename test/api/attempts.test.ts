@@ -48,6 +48,7 @@ describe('attempts', () => {
       hangup_cause: 16,
       hung_up_by: 'callee',
       silent: false,
+      machine: null,
     });
     expect(json.data[1]).toMatchObject({ state: 'open', disposition: null, ended_at: null });
   });

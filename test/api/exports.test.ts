@@ -26,6 +26,8 @@ async function upload(campaign: string, body: unknown, type?: string): Promise<R
   return api.send('POST', path, { token: tenant.token, body, ...(type ? { type } : {}) });
 }
 
+const VERDICT = ['status', 'cause', 'measured', 'limit', 'after_ms', 'action', 'beep_after_ms', 'beep'];
+
 describe('the export of attempts', () => {
   let id: string;
   const made: string[] = [];
@@ -37,7 +39,9 @@ describe('the export of attempts', () => {
       `UPDATE attempts SET state = 'ended', disposition = 'answered', claimed_at = '2026-11-21T10:00:00Z',
         answered_at = '2026-11-21T10:00:05.25Z', ended_at = '2026-11-21T10:00:20Z', ring_seconds = 5.25,
         talk_seconds = 14.5, heard_seconds = 12, key = '*', sip_status = 200, hangup_cause = 16,
-        hung_up_by = 'callee' WHERE id = $1`,
+        hung_up_by = 'callee',
+        machine = '{"status": "machine", "cause": "MAXWORDS", "measured": 3, "limit": 2, "after_ms": 1840,
+          "action": "leave_message", "beep_after_ms": 7120, "beep": "over"}' WHERE id = $1`,
       [made[0]],
     );
     await api.db.pool.query(
@@ -58,9 +62,11 @@ describe('the export of attempts', () => {
     const reply = await get(`/v1/campaigns/${id}/attempts/export`);
     expect(reply.headers.get('Content-Type')).toBe('text/csv; charset=utf-8; header=present');
     const { json } = await get(`/v1/campaigns/${id}/attempts?limit=1000`);
-    const expected = json.data.map(({ id: attempt_id, ...rest }: Record<string, unknown>) =>
+    const inCells = (machine: object | null) =>
+      Object.fromEntries(VERDICT.map((name) => [`machine_${name}`, machine?.[name as never] ?? null]));
+    const expected = json.data.map(({ id: attempt_id, machine, ...rest }: Record<string, unknown>) =>
       Object.fromEntries(
-        Object.entries({ attempt_id, ...rest }).map(([name, value]) => [
+        Object.entries({ attempt_id, ...rest, ...inCells(machine as object | null) }).map(([name, value]) => [
           name,
           value === null ? '' : String(value),
         ]),
@@ -68,6 +74,7 @@ describe('the export of attempts', () => {
     );
     expect(records(reply)).toEqual(expected);
     expect(reply.bytes.toString()).toContain(`,${numbers(1)[0]},1,ended,answered,2026-11-21T10:00:00.000Z,`);
+    expect(reply.bytes.toString()).toContain(',machine,MAXWORDS,3,2,1840,leave_message,7120,over\r\n');
   });
 
   it('may be of one state or disposition', async () => {

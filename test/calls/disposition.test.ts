@@ -7,6 +7,7 @@ const expired: CallOutcome = {
   dialStatus: null,
   archiveStatus: 'Expired',
   sawAnswer: false,
+  sawMachine: false,
   sawChannel: true,
 };
 

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { MachineVerdict } from '../../src/calls/machine.js';
 import { registerNode } from '../../src/db/nodes.js';
 import {
+  type CallNote,
   findAttemptStates,
   listOpenAttempts,
   noteCalls,
@@ -161,6 +163,83 @@ describe('finishing attempts', () => {
   it('knows nothing of calls that are none', async () => {
     expect(await finishInTurn(database.pool, [{ callId: 'x', archiveStatus: null }])).toEqual([]);
     expect(await finishInTurn(database.pool, [])).toEqual([]);
+  });
+});
+
+describe('a call that a machine took', () => {
+  const verdict = (over: Partial<MachineVerdict> = {}): MachineVerdict => ({
+    status: 'machine',
+    cause: 'LONGGREETING',
+    measured: 1500,
+    limit: 1500,
+    after_ms: 1900,
+    action: 'hang_up',
+    beep_after_ms: null,
+    beep: null,
+    ...over,
+  });
+
+  async function over(...notes: Partial<CallNote>[]) {
+    const [call] = await dial(1, { retry: { machine: '1h' } });
+    const { callId } = call!;
+    for (const more of notes)
+      await noteCalls(database.pool, 'a', [{ callId, answeredAt: new Date(), ...more }]);
+    const [finished] = await finishInTurn(database.pool, [{ callId, archiveStatus: 'Completed' }]);
+    const { rows } = await database.pool.query('SELECT silent, machine FROM attempts');
+    return { ...finished!, ...rows[0] };
+  }
+
+  it('ends as machine, is tried again by that rule, and was not called in silence', async () => {
+    expect(await over({ machine: verdict() }, { heardSeconds: 0 })).toMatchObject({
+      disposition: 'machine',
+      contactState: 'retrying',
+      silent: false,
+      machine: verdict(),
+    });
+  });
+
+  it('was called in silence where nobody said a word', async () => {
+    const machine = verdict({ cause: 'INITIALSILENCE' });
+    expect(await over({ machine }, { heardSeconds: 0 })).toMatchObject({
+      disposition: 'machine',
+      silent: true,
+    });
+    await database.pool.query('TRUNCATE contacts, campaigns CASCADE');
+    expect(await over({ machine }, { heardSeconds: 2 })).toMatchObject({ silent: false });
+  });
+
+  it.each(['person', 'unsure', 'hung_up'] as const)('ends as answered when it was %s', async (status) => {
+    const { disposition, contactState } = await over({ machine: verdict({ status, action: null }) });
+    expect({ disposition, contactState }).toEqual({ disposition: 'answered', contactState: 'answered' });
+  });
+
+  it('ends as answered when a key was pressed: a machine has no fingers', async () => {
+    expect(await over({ machine: verdict() }, { key: '1', heardSeconds: 2 })).toMatchObject({
+      disposition: 'answered',
+      contactState: 'answered',
+    });
+  });
+
+  it('has what becomes known later added, after its end too', async () => {
+    const { callId } = await over({ machine: verdict({ action: 'leave_message' }) });
+    await noteCalls(database.pool, 'a', [{ callId, machine: { beep: 'over', beep_after_ms: 7000 } }]);
+    const { rows } = await database.pool.query('SELECT machine, disposition FROM attempts');
+    expect(rows).toEqual([
+      {
+        disposition: 'machine',
+        machine: verdict({ action: 'leave_message', beep: 'over', beep_after_ms: 7000 }),
+      },
+    ]);
+  });
+
+  it('counts as machine where no rule tries again', async () => {
+    const [call] = await dial(1);
+    const { callId } = call!;
+    await noteCalls(database.pool, 'a', [{ callId, answeredAt: new Date(), machine: verdict() }]);
+    await finishInTurn(database.pool, [{ callId, archiveStatus: 'Completed' }]);
+    const { kept, counted } = await countersOf(database.pool, campaign);
+    expect(kept).toMatchObject({ machine: 1, answered: 0 });
+    expect(kept).toEqual(counted);
   });
 });
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { AMD_DEFAULTS, BEEP_DEFAULTS } from '../../src/calls/machine.js';
 import type { Running } from '../../src/main.js';
 import { toneWav } from '../../src/messages/tone.js';
 import { packageRoot } from '../../src/root.js';
@@ -71,6 +72,31 @@ describe('test campaigns', () => {
       expect(seconds).toBeLessThan(2.3);
     }
     expect(of('31').ring_seconds).toBeCloseTo(5, 0);
+  });
+
+  it('tell machines from persons', async () => {
+    const numbers = ['00', '40', '41'].map((code) => testNumber(code, '314'));
+    const id = await insert(numbers, {
+      machineDetection: {
+        ...AMD_DEFAULTS,
+        ...BEEP_DEFAULTS,
+        action: 'leave_message',
+        message_id: tenant.messageId,
+      },
+    });
+    await completed(id);
+    const [person, machine, nobody] = await attemptsOf(line.database.pool, id);
+    expect(person).toMatchObject({ disposition: 'answered', machine: { status: 'person' } });
+    expect(machine).toMatchObject({ disposition: 'machine', heard_seconds: 3, machine: { beep: 'over' } });
+    expect(nobody).toMatchObject({
+      disposition: 'answered',
+      heard_seconds: 3,
+      machine: { status: 'unsure' },
+    });
+    const { after_ms, beep_after_ms } = machine!.machine!;
+    // A greeting of 6 s and 2 s of silence.
+    expect(after_ms + beep_after_ms!).toBeGreaterThan(7_900);
+    expect(after_ms + beep_after_ms!).toBeLessThan(9_500);
   });
 
   it('try those again that are busy, and reach who answers the second call', async () => {

@@ -90,6 +90,7 @@ describeOnAsterisk('campanile doctor beside a real Asterisk', () => {
       'Asterisk ok',
       'module pbx_spool ok',
       'other modules ok',
+      'machine detection ok',
       'dialplan ok',
       'FastAGI ok',
       'test call ok',
@@ -144,6 +145,7 @@ describeOnAsterisk('campanile doctor beside a real Asterisk', () => {
     expect(skipped.map(({ step }) => step)).toEqual([
       'module pbx_spool',
       'other modules',
+      'machine detection',
       'dialplan',
       'SIP accounts',
     ]);

@@ -40,6 +40,29 @@ describe('FastAGI', () => {
     expect(room.report(call)?.talkSeconds).toBeGreaterThanOrEqual(1);
   });
 
+  inRoom.concurrent.for([
+    ['200', 'HUMAN', 'HUMAN-800-800', 1_500, 2_500],
+    ['206', 'MACHINE', 'LONGGREETING-1500-1500', 1_900, 7_000],
+    ['207', 'NOTSURE', 'TOOLONG-5000', 5_000, 6_000],
+  ] as const)('%s is heard by AMD as %s', async ([code, status, cause, decidedAt, silentAt], { room }) => {
+    const heard: unknown[] = [];
+    await room.serve({
+      answered: async (session: AgiSession) => {
+        await session.exec('AMD', '2500,1500');
+        heard.push(await session.getVariable('AMDSTATUS'), await session.getVariable('AMDCAUSE'));
+        heard.push(await session.exec('WaitForSilence', '1000,1,60'));
+        heard.push(await session.getVariable('WAITSTATUS'));
+        await session.hangup();
+      },
+    });
+    await room.start({ instant: true });
+    const call = room.place(`PJSIP/+1555000${code}@trunk`);
+    expect(await room.status(call)).toBe('Completed');
+    expect(heard).toEqual([status, cause, 0, 'SILENCE']);
+    expect(decidedAt).toBeLessThan(silentAt);
+    expect(room.report(call)?.talkSeconds).toBeCloseTo(silentAt / 1000, 3);
+  });
+
   inRoom.concurrent('the commands of a session are done', async ({ room }) => {
     const done: unknown[] = [];
     await room.serve({

@@ -75,6 +75,7 @@ export class Room {
           log,
           callOf: async () => ({
             flow: flowOfMessage(newId(), null),
+            machine: null,
             fields: {},
             timeZone: 'UTC',
             about: {},

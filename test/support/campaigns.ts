@@ -1,3 +1,5 @@
+import { flowDefinition } from '../../src/calls/flow/schema.js';
+import type { MachineDetection, MachineVerdict } from '../../src/calls/machine.js';
 import type { RetryRules } from '../../src/calls/retry.js';
 import { CONTACT_STATES } from '../../src/calls/states.js';
 import type { Pool } from '../../src/db/pool.js';
@@ -106,14 +108,16 @@ export async function insertCampaignFixture(
     /** Of every contact. */
     fields?: Record<string, string>;
     optOutKey?: string;
+    machineDetection?: MachineDetection;
     test?: boolean;
   } = {},
 ): Promise<string> {
   const id = newId();
   await pool.query(
     `INSERT INTO campaigns (tenant_id, id, name, status, message_id, ports, calls_per_second, weight,
-        ring_seconds, retry, max_attempts, caller_id, flow_id, flow_version, opt_out_key, test, started_at)
-      VALUES ($1, $2, 'campaign', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now())`,
+        ring_seconds, retry, max_attempts, caller_id, flow_id, flow_version, opt_out_key, test, machine_detection,
+        started_at)
+      VALUES ($1, $2, 'campaign', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, now())`,
     [
       tenant.tenantId,
       id,
@@ -130,6 +134,7 @@ export async function insertCampaignFixture(
       options.flowId ? 1 : null,
       options.optOutKey ?? null,
       options.test ?? false,
+      options.machineDetection ? JSON.stringify(options.machineDetection) : null,
     ],
   );
   await pool.query(
@@ -141,6 +146,21 @@ export async function insertCampaignFixture(
     `INSERT INTO contacts (tenant_id, id, campaign_id, number, fields)
       SELECT $1, id, $2, number, $5 FROM unnest($3::uuid[], $4::text[]) AS n(id, number)`,
     [tenant.tenantId, id, numbers.map(() => newId()), numbers, JSON.stringify(options.fields ?? {})],
+  );
+  return id;
+}
+
+/** A flow in its first version; returns its id. */
+export async function insertFlowFixture(
+  pool: Pool,
+  { tenantId }: TenantFixture,
+  definition: unknown,
+): Promise<string> {
+  const id = newId();
+  await pool.query(`INSERT INTO flows (tenant_id, id, name) VALUES ($1, $2, 'flow')`, [tenantId, id]);
+  await pool.query(
+    'INSERT INTO flow_versions (tenant_id, flow_id, version, definition) VALUES ($1, $2, 1, $3)',
+    [tenantId, id, JSON.stringify(flowDefinition.parse(definition))],
   );
   return id;
 }
@@ -193,6 +213,9 @@ export interface AttemptRow {
   talk_seconds: number | null;
   archive_status: string | null;
   silent: boolean;
+  machine: MachineVerdict | null;
+  // biome-ignore lint/suspicious/noExplicitAny: src/calls/flow/happened.ts, read as it is
+  steps: any[] | null;
 }
 
 /** A campaign's attempts, in the order of number and ordinal. */

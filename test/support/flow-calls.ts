@@ -1,5 +1,4 @@
 import type { Answers, Happened } from '../../src/calls/flow/happened.js';
-import { flowDefinition } from '../../src/calls/flow/schema.js';
 import { newId } from '../../src/ids.js';
 import { compareBytes, type Sequence } from '../../src/lab/phone/compare.js';
 import type { HeardCall } from '../../src/lab/phone/heard.js';
@@ -9,6 +8,7 @@ import {
   type AttemptRow,
   attemptsOf,
   insertCampaignFixture,
+  insertFlowFixture,
   insertTenantFixture,
   type TenantFixture,
   untilCompleted,
@@ -65,18 +65,7 @@ export async function flowCalls(line: Line, sounds: readonly Noise[]): Promise<F
   return {
     tenant,
     message: (sound) => ids.get(sound)!,
-    async flow(definition) {
-      const id = newId();
-      await pool.query(`INSERT INTO flows (tenant_id, id, name) VALUES ($1, $2, 'flow')`, [
-        tenant.tenantId,
-        id,
-      ]);
-      await pool.query(
-        'INSERT INTO flow_versions (tenant_id, flow_id, version, definition) VALUES ($1, $2, 1, $3)',
-        [tenant.tenantId, id, JSON.stringify(flowDefinition.parse(definition))],
-      );
-      return id;
-    },
+    flow: (definition) => insertFlowFixture(pool, tenant, definition),
     async call(flowId, script, fields = {}) {
       const number = `+1212${2000 + dialled++}555`;
       await line.phones!.use([{ number, steps: script }]);

@@ -1,10 +1,14 @@
 import type { Answers, Happened } from '../../calls/flow/happened.js';
 import { HIDDEN_KEY } from '../../calls/flow/way.js';
+import type { MachineVerdict } from '../../calls/machine.js';
+import type { CallNote } from '../../db/open-attempts.js';
 import type { Logger } from '../../log.js';
 import type { CallNotes } from '../notes.js';
 
 /** Writes down what happens in one call while it goes on. */
 export interface Journal {
+  /** Who answered, or more about that: written at once, since it decides what the call ends as. */
+  machine(verdict: Partial<MachineVerdict>): void;
   /** A step is over. */
   happened(entry: Happened, answers: Answers): void;
   /** The call is over for the flow; resolves when all is committed. `failed`: it was not the flow's end. */
@@ -23,10 +27,10 @@ export function createJournal(callId: string, notes: CallNotes, log: Logger): Jo
   let soon: NodeJS.Immediate | undefined;
   const written: Promise<unknown>[] = [];
 
-  function write(last: { heardSeconds?: number | null; key?: string | null }): void {
+  function write(more: Omit<CallNote, 'callId' | 'steps' | 'answers'>): void {
     clearImmediate(soon);
     soon = undefined;
-    const note = { callId, steps: steps.length > 0 ? steps : null, answers, ...last };
+    const note = { callId, steps: steps.length > 0 ? steps : null, answers, ...more };
     steps = [];
     written.push(notes.write(note));
     written
@@ -35,6 +39,7 @@ export function createJournal(callId: string, notes: CallNotes, log: Logger): Jo
   }
 
   return {
+    machine: (machine) => write({ machine }),
     happened(entry, all) {
       steps.push(entry);
       if (Object.keys(all).length > 0) answers = { ...all };

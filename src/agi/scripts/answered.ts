@@ -2,9 +2,11 @@ import { runFlow } from '../../calls/flow/run.js';
 import type { Flow } from '../../calls/flow/schema.js';
 import type { Values } from '../../calls/flow/text.js';
 import type { Deeds } from '../../calls/flow/way.js';
+import type { MachineDetection } from '../../calls/machine.js';
 import type { Logger } from '../../log.js';
 import { createJournal } from '../flow/journal.js';
 import { createPhone, type SoundOf } from '../flow/phone.js';
+import { createFindWho } from '../flow/who.js';
 import type { CallNotes } from '../notes.js';
 import type { AgiScript } from '../server.js';
 import type { Admission } from './admission.js';
@@ -12,6 +14,8 @@ import type { Admission } from './admission.js';
 /** What an answered call needs, all of it at hand. */
 export interface AnsweredCall {
   flow: Flow;
+  /** How machines are told from persons; null: they are not. */
+  machine: MachineDetection | null;
   /** The contact's. */
   fields: Values;
   /** Where the callee is, IANA. */
@@ -38,6 +42,7 @@ export interface AnsweredOptions {
  */
 export function answeredScript(options: AnsweredOptions): AgiScript {
   const { admission, notes, callOf, speed, log } = options;
+  const findWho = createFindWho(log, speed);
   return async (session) => {
     const answeredAt = new Date();
     const callId = admission.callOf(session);
@@ -51,8 +56,13 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
     const journal = createJournal(callId, notes, log);
     let failed = false;
     try {
+      const { machine } = call;
+      const who = machine && (await findWho(session, { ...call, machine }, journal));
+      const flow = who ? who.flow : call.flow;
+      if (!flow) return;
+      const about = who ? { ...call.about, machine: who.status } : call.about;
       const phone = createPhone(session, call.soundOf, speed);
-      await runFlow(call.flow, { fields: call.fields, call: call.about, timeZone: call.timeZone }, phone, {
+      await runFlow(flow, { fields: call.fields, call: about, timeZone: call.timeZone }, phone, {
         ...call.deeds,
         happened: journal.happened,
       });

@@ -235,7 +235,7 @@ async function wrongTrunks(
 
 /** A campaign as the API shows it: the counters of its contacts in an object of their own, with their sum. */
 export function showCampaign(row: Campaign): Answer<ShownCampaign> {
-  const { pending, calling, retrying, answered, busy, no_answer, ...others } = row;
+  const { pending, calling, retrying, answered, machine, busy, no_answer, ...others } = row;
   const { failed, invalid, suppressed, no_consent, cancelled, expired, ...rest } = others;
   const total = CONTACT_STATES.reduce((sum, state) => sum + row[state], 0);
   return {
@@ -246,6 +246,7 @@ export function showCampaign(row: Campaign): Answer<ShownCampaign> {
       calling,
       retrying,
       answered,
+      machine,
       busy,
       no_answer,
       failed,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { MachineVerdict } from '../../calls/machine.js';
 import { CONTACT_STATES, type ContactState } from '../../calls/states.js';
 import { type Attempt, readAttempts } from '../../db/attempts.js';
 import { type Campaign, findCampaignById } from '../../db/campaigns.js';
@@ -38,6 +39,18 @@ const ATTEMPT_COLUMNS = {
   cause: 'cause',
 } as const satisfies Record<string, keyof ReturnType<typeof showAttempt>>;
 
+/** Of the verdict on person or machine, as columns machine_status and so on. */
+const MACHINE_CELLS = [
+  'status',
+  'cause',
+  'measured',
+  'limit',
+  'after_ms',
+  'action',
+  'beep_after_ms',
+  'beep',
+] as const satisfies readonly (keyof MachineVerdict)[];
+
 const CONTACT_COLUMNS = {
   contact_id: 'id',
   campaign_id: 'campaign_id',
@@ -61,7 +74,10 @@ export const exportAttempts = route({
   access: 'tenant',
   summary: 'Export a campaign’s attempts, however many, the newest last',
   query: attemptsQuery,
-  answer: exportContent('Attempt', Object.keys(ATTEMPT_COLUMNS).join(', ')),
+  answer: exportContent(
+    'Attempt',
+    [...Object.keys(ATTEMPT_COLUMNS), ...MACHINE_CELLS.map((name) => `machine_${name}`)].join(', '),
+  ),
   problems: ['http_1_1_required', 'too_many_exports', 'exports_busy'],
   async handle({ id, query, ...call }) {
     const campaign = await findCampaignById(call.db, call.tenant.id, id);
@@ -71,7 +87,11 @@ export const exportAttempts = route({
       const batches = shown(readAttempts(tx, call.tenant.id, id, only));
       if (query.format === 'ndjson') return renderNdjson(batches);
       const keys = Object.values(ATTEMPT_COLUMNS);
-      return renderCsv(Object.keys(ATTEMPT_COLUMNS), batches, (attempt) => keys.map((key) => attempt[key]));
+      const header = [...Object.keys(ATTEMPT_COLUMNS), ...MACHINE_CELLS.map((name) => `machine_${name}`)];
+      return renderCsv(header, batches, (attempt) => [
+        ...keys.map((key) => attempt[key]),
+        ...MACHINE_CELLS.map((name) => attempt.machine?.[name] ?? null),
+      ]);
     });
   },
 });

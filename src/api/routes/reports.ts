@@ -105,6 +105,7 @@ function showCalls(sums: Sums) {
   return {
     attempts: sums.attempts,
     answered: sums.answered,
+    machines: sums.machines,
     seizures: sums.seizures,
     answer_seizure_ratio: quotient(sums.answered, sums.seizures),
     talk_seconds: rounded(sums.talk_seconds),

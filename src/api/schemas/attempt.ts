@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DISPOSITIONS } from '../../calls/states.js';
 import { time, uuid } from './common.js';
+import { machineVerdict } from './machine.js';
 
 export const attempt = z
   .strictObject({
@@ -33,5 +34,8 @@ export const attempt = z
       description: 'Answered, and nothing of the message was heard: the number is not called for a while',
     }),
     test: z.boolean().meta({ description: 'Of a test campaign: nobody was called' }),
+    machine: machineVerdict.nullable().meta({
+      description: 'Person or machine; null where the campaign does not ask, or nobody answered',
+    }),
   })
   .meta({ id: 'Attempt' });

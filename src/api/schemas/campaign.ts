@@ -5,6 +5,7 @@ import { CAMPAIGN_STATUSES, CONTACT_STATES, type ContactState } from '../../call
 import { parseWindow, WEEKDAYS } from '../../calls/window.js';
 import { messageOf } from '../../errors.js';
 import { callsPerSecond, e164, name, ports, time, uuid } from './common.js';
+import { machineDetection } from './machine.js';
 
 const DEFAULT_RETRY: RetryRules = { busy: '5m,15m', no_answer: '30m,2h', congestion: '1m*5' };
 
@@ -110,6 +111,9 @@ const settings = {
   requires_consent: z
     .boolean()
     .meta({ description: 'Contacts without a `consent_basis` are not called, and end as `no_consent`' }),
+  machine_detection: machineDetection.nullable().meta({
+    description: 'Tells machines from persons; null: everybody who answers hears the message at once',
+  }),
   calling_window: callingWindow
     .nullable()
     .meta({ description: 'When calls may be placed; null: at any time' }),
@@ -138,6 +142,7 @@ export const newCampaign = z
     max_attempts: settings.max_attempts.default(5),
     suppression_max_age_days: settings.suppression_max_age_days.default(null),
     requires_consent: settings.requires_consent.default(false),
+    machine_detection: settings.machine_detection.default(null),
     calling_window: settings.calling_window.default(null),
     start_at: settings.start_at.default(null),
     end_at: settings.end_at.default(null),
@@ -163,6 +168,7 @@ export const campaignChanges = z
     max_attempts: settings.max_attempts.exactOptional(),
     suppression_max_age_days: settings.suppression_max_age_days.exactOptional(),
     requires_consent: settings.requires_consent.exactOptional(),
+    machine_detection: settings.machine_detection.exactOptional(),
     calling_window: settings.calling_window.exactOptional(),
     start_at: settings.start_at.exactOptional(),
     end_at: settings.end_at.exactOptional(),
@@ -200,6 +206,7 @@ export const campaign = z
     max_attempts: z.int(),
     suppression_max_age_days: z.int().nullable(),
     requires_consent: z.boolean(),
+    machine_detection: machineDetection.nullable(),
     calling_window: z
       .strictObject({
         weekdays: z.array(z.enum(WEEKDAYS)),

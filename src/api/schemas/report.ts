@@ -42,6 +42,7 @@ const ratio = z.number().min(0).max(1).nullable();
 const calls = {
   attempts: count,
   answered: count.meta({ description: 'Attempts that ended as answered or machine' }),
+  machines: count.meta({ description: 'Those of them that ended as machine' }),
   seizures: count.meta({
     description:
       'Attempts that have ended and were taken by the network: it answered the INVITE, if only with a refusal, but not with 3xx, 401 or 407',

@@ -9,3 +9,13 @@ export function flowOfMessage(messageId: string, optOutKey: Key | null): Flow {
     steps: { message: { type: 'play', message: messageId, any_key_ends: true } },
   };
 }
+
+/** What is left on a machine instead of `flow`. A person whom it was taken for can still say that he wants no more calls. */
+export function leaveMessage(messageId: string, { language, opt_out_key }: Flow): Flow {
+  return {
+    start: 'machine_message',
+    language,
+    opt_out_key,
+    steps: { machine_message: { type: 'play', message: messageId, any_key_ends: false } },
+  };
+}
