@@ -86,6 +86,15 @@ describe('audio', () => {
     expect(compareAudio(person, machine).sounds[0]!.is).toBe('different');
   });
 
+  it('is not the sound at a quarter of its amplitude', () => {
+    expect(
+      compareAudio(
+        machine.map((sample) => sample >> 2),
+        machine,
+      ).sounds[0]!.is,
+    ).toBe('different');
+  });
+
   it.each([500, 1500, 3000, 5000])('tells when 20 ms are missing after %d ms', (ms) => {
     const heard = joined(first(machine, ms), machine.subarray(8 * (ms + 20)));
     const { sounds, otherMs } = compareAudio(heard, machine);
