@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +19,8 @@ import {
 } from './line.js';
 import { createVerdict } from './verdict.js';
 
-const PORTS = 100;
+// Some of the calls ring: 100 and more are talked on.
+const PORTS = 110;
 const WARM_UP_MS = 15_000;
 const WINDOW_MS = 30_000;
 const MESSAGE_SECONDS = 30;
@@ -37,6 +39,10 @@ interface Window {
   waits: number[];
   /** Fewest calls that were up when one was answered. */
   up: number;
+  /** Between two packets of a call, the milliseconds more or less than 20, in order. */
+  jitter: number[];
+  /** Of a core, that the phones took. */
+  phonesCpu: number;
 }
 
 /** What the phones saw while one contestant ran. */
@@ -48,8 +54,10 @@ async function measure(
   const contestant = await start();
   await sleep(WARM_UP_MS);
   const from = Date.now();
+  const cpuBefore = cpuMs(phones.pid);
   await sleep(WINDOW_MS);
   const to = Date.now();
+  const phonesCpu = (cpuMs(phones.pid) - cpuBefore) / (to - from);
   await contestant.stop();
   while ((await readdir(join(asterisk.spoolDir, 'outgoing'))).length > 0) await sleep(100);
   const calls = await phones.calls();
@@ -58,7 +66,20 @@ async function measure(
   return {
     waits: answered.map(waitOf).sort((a, b) => a - b),
     up: Math.min(...answered.map(({ answeredAt }) => upAt(calls, answeredAt!))),
+    jitter: answered.flatMap(jitterOf).sort((a, b) => a - b),
+    phonesCpu,
   };
+}
+
+/** Milliseconds of a core that a process has used so far. */
+function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  // utime and stime in hundredths of a second: proc(5).
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+function jitterOf({ heard: { at } }: HeardCall): number[] {
+  return Array.from(at.subarray(1), (time, i) => Math.abs(time - at[i]! - 20));
 }
 
 function waitOf({ answeredAt, firstAudioAt }: HeardCall): number {
@@ -74,9 +95,13 @@ function p99(sorted: readonly number[]): number {
   return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN;
 }
 
-function say(name: string, { waits, up }: Window): void {
+function say(name: string, { waits, up, jitter, phonesCpu }: Window): void {
   const figures = `median ${median(waits).toFixed(1)} ms, p99 ${p99(waits).toFixed(1)} ms, most ${waits.at(-1)?.toFixed(1)} ms`;
   console.log(`  ${name} ${figures}, of ${waits.length} calls with ${up} or more up`);
+  const phones = `phones took ${(phonesCpu * 100).toFixed(0)} % of a core`;
+  console.log(
+    `    ${jitter.length} packets, 99 % within ${p99(jitter).toFixed(1)} ms of their 20 ms; ${phones}`,
+  );
 }
 
 /** How long whoever answers waits for the first sound, with 100 calls up, against a bare FastAGI script in the same run. */

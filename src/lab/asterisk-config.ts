@@ -26,7 +26,7 @@ const MODULES = `
   res_pjsip_authenticator_digest res_pjsip_outbound_authenticator_digest res_pjsip_outbound_registration
   res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user chan_pjsip res_rtp_asterisk
   bridge_simple bridge_native_rtp bridge_holding bridge_softmix bridge_builtin_features
-  codec_ulaw codec_alaw codec_gsm codec_a_mu codec_resample format_pcm format_wav format_wav_gsm format_gsm format_sln
+  codec_ulaw codec_alaw codec_g722 codec_gsm codec_a_mu codec_resample format_pcm format_wav format_wav_gsm format_gsm format_sln
   res_speech res_agi res_limit pbx_config pbx_spool
   app_amd app_cdr app_dial app_echo app_exec app_originate app_playback app_playtones app_read app_record app_senddtmf
   app_softhangup app_stack app_system app_transfer app_userevent app_verbose app_waitforsilence app_while

@@ -1,4 +1,5 @@
 import { ALAW, type Law, ULAW } from './g711.js';
+import { G722 } from './g722.js';
 
 /** Encoding names of RTP (RFC 3551). */
 export type CodecName = 'PCMU' | 'PCMA' | 'G722';
@@ -8,4 +9,4 @@ export function codecOf(name: CodecName): Law {
   return CODECS[name];
 }
 
-const CODECS: Record<CodecName, Law> = { PCMU: ULAW, PCMA: ALAW, G722: ULAW };
+const CODECS: Record<CodecName, Law> = { PCMU: ULAW, PCMA: ALAW, G722 };

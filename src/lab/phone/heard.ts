@@ -1,6 +1,7 @@
 import { type CodecName, codecOf } from './codec.js';
 import { GAP_MS, type HeardPackets } from './ear.js';
 import type { CallRecord } from './record.js';
+import { PACKET_SAMPLES } from './rtp.js';
 
 /** Audio without a gap: a prompt, or several that followed each other at once. */
 export interface Stretch {
@@ -27,6 +28,8 @@ export function heardCall(record: CallRecord, codec: CodecName): HeardCall {
 }
 
 const BYTES_PER_MS = 8;
+// More than that within a stretch are no lost packets but a new count.
+const MOST_LOST = 50;
 
 /** The stretches of audio in what was heard. */
 export function stretchesOf(heard: HeardPackets): Stretch[] {
@@ -39,23 +42,30 @@ export function stretchesOf(heard: HeardPackets): Stretch[] {
 }
 
 /**
- * What was heard as it sounded from `since` on: stretches begin when they arrived, and within each the packets
- * stand where their RTP timestamps put them, so that a lost one is silence.
+ * What was heard as it sounded from `since` on: stretches begin when they arrived, and within each the packets follow each
+ * other by their sequence numbers; a lost one is silence. Not by their timestamps, which Asterisk sets wrongly for the
+ * last packet of a prompt, when that is shorter than 20 ms.
  */
 export function pcmOf(heard: HeardPackets, codec: CodecName, since: number): Int16Array {
-  const { at, end, payload, timestamp } = heard;
-  const places = ranges(heard).flatMap(([first, last]) => {
-    const begin = Math.max(0, Math.round((at[first]! - since) * BYTES_PER_MS));
-    return Array.from({ length: last - first + 1 }, (_, i) => ({
-      index: first + i,
-      sample: begin + ((timestamp[first + i]! - timestamp[first]!) | 0),
-    }));
-  });
-  const bytesOf = (index: number) => payload.subarray(index === 0 ? 0 : end[index - 1]!, end[index]!);
-  const length = places.reduce((most, p) => Math.max(most, p.sample + bytesOf(p.index).length), 0);
+  const { at, end, payload, sequence } = heard;
+  const places: { place: number; samples: Int16Array }[] = [];
+  for (const [first, last] of ranges(heard)) {
+    const begin = first === 0 ? 0 : end[first - 1]!;
+    // At once, because G.722 goes by what came before, and anew, because Asterisk encodes each prompt anew. A byte is a
+    // sample, whatever the codec.
+    const samples = codecOf(codec).decode(payload.subarray(begin, end[last]!));
+    let place = Math.max(0, Math.round((at[first]! - since) * BYTES_PER_MS));
+    for (let i = first; i <= last; i++) {
+      const lost = i === first ? 0 : (sequence[i]! - sequence[i - 1]! - 1) & 0xffff;
+      if (lost < MOST_LOST) place += lost * PACKET_SAMPLES;
+      const from = i === 0 ? 0 : end[i - 1]!;
+      places.push({ place, samples: samples.subarray(from - begin, end[i]! - begin) });
+      place += end[i]! - from;
+    }
+  }
+  const length = places.reduce((most, p) => Math.max(most, p.place + p.samples.length), 0);
   const pcm = new Int16Array(length);
-  const { decode } = codecOf(codec);
-  for (const { index, sample } of places) if (sample >= 0) pcm.set(decode(bytesOf(index)), sample);
+  for (const { place, samples } of places) pcm.set(samples, place);
   return pcm;
 }
 

@@ -85,7 +85,6 @@ export class Mouth {
     if (this.#held) this.#sendKey(this.#held);
     else if (this.#saying) this.#sendSound(this.#saying);
     else if (this.#options.comfort) this.#sendAudio(this.#options.comfort, 0);
-    else this.#wasSilent = true;
   }
 
   #sendKey(held: HeldKey): void {
@@ -105,7 +104,6 @@ export class Mouth {
     }
     if (held.endPackets < END_PACKETS) return;
     this.#held = null;
-    this.#wasSilent = true;
     held.done();
   }
 

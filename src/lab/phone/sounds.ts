@@ -46,3 +46,9 @@ export function pcmOfWav(bytes: Buffer): Int16Array {
   const samples = parseWav(bytes).file.subarray(44);
   return Int16Array.from({ length: samples.length / 2 }, (_, i) => samples.readInt16LE(2 * i));
 }
+
+/** What Asterisk plays of a WAV file: format_wav.c takes the header of 44 bytes for sound and leaves out as much at the end. */
+export function playedOf(wav: Buffer): Int16Array {
+  const pcm = pcmOfWav(wav);
+  return pcm.subarray(0, pcm.length - 22);
+}
