@@ -1,6 +1,7 @@
 import { callIdOf, parseCallId } from '../calls/call-id.js';
 import type { Key } from '../calls/flow/schema.js';
 import type { MachineDetection } from '../calls/machine.js';
+import { isSandbox } from '../calls/node-name.js';
 import type { TakenContact } from './claim.js';
 import { isSuppressed } from './contact-rules.js';
 import { type Addressed, type AddressedRow, CLOCK, toAddressed } from './contacts.js';
@@ -50,8 +51,8 @@ export interface RunningContent extends ContentRef {
   campaignId: string;
 }
 
-/** Those of campaigns with contacts left. */
-export async function listRunningContents(db: Db): Promise<RunningContent[]> {
+/** Those of campaigns with contacts left, which `node` calls: a sandbox node those of tests, the others all the rest. */
+export async function listRunningContents(db: Db, node: string): Promise<RunningContent[]> {
   const { rows } = await db.query<{
     tenant_id: string;
     id: string;
@@ -64,7 +65,9 @@ export async function listRunningContents(db: Db): Promise<RunningContent[]> {
     `SELECT p.tenant_id, p.id, p.message_id, p.flow_id, p.flow_version, p.opt_out_key, p.machine_detection
       FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
-      WHERE p.status = 'running' AND NOT t.suspended AND p.pending + p.retrying > 0 ORDER BY p.tenant_id, p.id`,
+      WHERE p.status = 'running' AND p.test = $1 AND NOT t.suspended AND p.pending + p.retrying > 0
+      ORDER BY p.tenant_id, p.id`,
+    [isSandbox(node)],
   );
   return rows.map((row) => ({
     tenantId: row.tenant_id,

@@ -106,6 +106,7 @@ function sandboxConfigOf(config: Config): Config {
     spoolDir: join(root, 'spool'),
     asteriskRunDir: join(root, 'run'),
     soundsDir: join(root, 'sounds'),
+    speech: { ...config.speech, directory: join(root, 'sounds', 'speech') },
     spoolOwner: null,
     agiListen: { host: '127.0.0.1', port: 0 },
     // What call files name. The sandbox is told where its node listens: no call may go to that of another.

@@ -1,4 +1,5 @@
 import { speaks } from '../calls/flow/spoken.js';
+import type { NodeLimits } from '../db/nodes.js';
 import type { Db } from '../db/pool.js';
 import { listNextContacts, listRunningContents } from '../db/speech.js';
 import type { Speech } from '../messages/speech/speech.js';
@@ -17,16 +18,16 @@ export async function speakAhead({
   db,
   contents,
   speech,
-  ports,
+  node,
 }: {
   db: Db;
   contents: Contents;
   speech: Pick<Speech, 'ready' | 'prepare' | 'waiting'>;
-  ports: number;
+  node: Pick<NodeLimits, 'name' | 'ports'>;
 }): Promise<number> {
   let asked = 0;
-  for (const ref of await listRunningContents(db)) {
-    const most = 2 * ports - speech.waiting();
+  for (const ref of await listRunningContents(db, node.name)) {
+    const most = 2 * node.ports - speech.waiting();
     if (most <= 0) break;
     const content = await contents.get(ref).catch(() => null);
     if (content === null || !speaks(content.flow, content.texts)) continue;

@@ -88,6 +88,21 @@ export async function insertTrunkFixture(
   return { ...tenant, trunkId, pbxTrunk: options.pbxTrunk };
 }
 
+/** Another message of `tenant`, of text, as what a campaign takes. */
+export async function insertTextFixture(
+  pool: Pool,
+  tenant: TenantFixture,
+  text: string,
+  language = 'en',
+): Promise<TenantFixture> {
+  const messageId = newId();
+  await pool.query(
+    `INSERT INTO messages (tenant_id, id, name, text, language) VALUES ($1, $2, 'text', $3, $4)`,
+    [tenant.tenantId, messageId, text, language],
+  );
+  return { ...tenant, messageId };
+}
+
 /** A running campaign of `tenant` with a contact for each number, on its trunk unless others are named; returns its id. */
 export async function insertCampaignFixture(
   pool: Pool,
