@@ -38,12 +38,14 @@ export function createJournal(callId: string, notes: CallNotes, log: Logger): Jo
       steps.push(entry);
       if (Object.keys(all).length > 0) answers = { ...all };
       if (entry.heard_seconds !== undefined) heardSeconds = (heardSeconds ?? 0) + entry.heard_seconds;
-      key = entry.pressed?.at(-1)?.key ?? key;
+      const last = entry.pressed?.at(-1)?.key;
+      // In a step that collects digits a star may stand for a secret one.
+      if (last !== undefined) key = entry.type === 'collect' && last === '*' ? null : last;
       soon ??= setImmediate(() => write({}));
     },
     async end(failed) {
       // Not after the answer is written: when the callee hangs up, the report of that is on its way already.
-      write({ heardSeconds: failed ? heardSeconds : (heardSeconds ?? 0), key: key === '*' ? null : key });
+      write({ heardSeconds: failed ? heardSeconds : (heardSeconds ?? 0), key });
       await Promise.all(written);
     },
   };
