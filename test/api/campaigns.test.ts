@@ -41,6 +41,7 @@ describe('campaigns', () => {
     expect(made.json).toEqual({
       ...body,
       id: expect.any(String),
+      test: false,
       status: 'draft',
       flow_id: null,
       flow_version: null,
