@@ -31,6 +31,7 @@ export type FaultCode =
   | 'lab_path'
   | 'lab_unshare'
   | 'lock_failed'
+  | 'flow_unreadable'
   | 'message_missing'
   | 'migration_failed'
   | 'migrations_busy'

@@ -8,6 +8,7 @@ import { loadConfig } from '../src/config.js';
 import { createLog } from '../src/log.js';
 import { type Running, startCampanile } from '../src/main.js';
 import { packageRoot } from '../src/root.js';
+import { attemptsOf, untilCompleted } from './support/campaigns.js';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
 import { compile } from './support/program.js';
 
@@ -48,11 +49,16 @@ describe.skipIf(missing !== null)(`README.md${missing ? ` (${missing})` : ''}`, 
     await compile();
     database = await createTestDatabase();
     dir = await mkdtemp(join(tmpdir(), 'campanile-readme-'));
-    env = { DATABASE_URL: database.url, CAMPANILE_DATA: dir, CAMPANILE_LISTEN: '127.0.0.1:0' };
+    env = {
+      DATABASE_URL: database.url,
+      CAMPANILE_DATA: dir,
+      CAMPANILE_LISTEN: '127.0.0.1:0',
+      CAMPANILE_TEST_MODE: 'only',
+    };
     const fail = (error: Error) => {
       throw error;
     };
-    campanile = await startCampanile(loadConfig(env), 'api', createLog('error'), fail);
+    campanile = await startCampanile(loadConfig(env), 'all', createLog('error'), fail);
   }, 120_000);
   afterAll(async () => {
     await campanile?.stop();
@@ -70,7 +76,15 @@ describe.skipIf(missing !== null)(`README.md${missing ? ` (${missing})` : ''}`, 
     );
     expect(stderr.replace(/^npm .*\n?/gm, '')).toBe('');
     expect(stdout).toContain('{"added":3,"duplicates":0}');
-    const { rows } = await database.pool.query('SELECT name, status, pending FROM campaigns');
-    expect(rows).toEqual([{ name: 'Monday', status: 'running', pending: 3 }]);
+    const { rows } = await database.pool.query('SELECT id, name, test FROM campaigns');
+    expect(rows).toMatchObject([{ name: 'Monday', test: true }]);
+    const [{ id }] = rows;
+    await untilCompleted(database.pool, [id], 30);
+    const attempts = await attemptsOf(database.pool, id);
+    expect(attempts.map(({ disposition, key }) => `${disposition} ${key}`)).toEqual([
+      'answered 3',
+      'answered 1',
+      'answered 2',
+    ]);
   });
 });

@@ -17,6 +17,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'check this machine, step by step',
     load: async () => (await import('./doctor.js')).doctor,
   },
+  flow: {
+    summary: 'walk a call flow at the terminal',
+    load: async () => (await import('./flow.js')).flow,
+  },
   import: {
     summary: 'upload a list of contacts',
     load: async () => (await import('./import.js')).importContacts,

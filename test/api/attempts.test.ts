@@ -33,6 +33,7 @@ describe('attempts', () => {
       contact_id: made[0]!.contactId,
       trunk_id: tenant.trunkId,
       number: numbers(1)[0],
+      test: false,
       ordinal: 1,
       state: 'ended',
       cause: null,

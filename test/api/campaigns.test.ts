@@ -42,6 +42,7 @@ describe('campaigns', () => {
     expect(made.json).toEqual({
       ...body,
       id: expect.any(String),
+      test: false,
       status: 'draft',
       flow_id: null,
       flow_version: null,

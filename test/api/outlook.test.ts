@@ -35,6 +35,7 @@ describe('why', () => {
     await addContacts(api, tenant, id, numbers(6));
     await start();
     expect(await get('why')).toEqual({
+      test: false,
       dialling: false,
       reasons: [{ code: 'no_node', text: expect.stringContaining('never been a node') }],
     });
@@ -46,6 +47,7 @@ describe('why', () => {
     for (let i = 0; i < 5; i += 1) await insertAttempt(api, tenant, id);
     // The trunk of the fixture has five ports.
     expect(await get('why')).toEqual({
+      test: false,
       dialling: true,
       reasons: [{ code: 'trunk_ports', text: 'all 5 ports of the trunk are in use' }],
     });
@@ -136,6 +138,7 @@ describe('the preview', () => {
     await api.send('POST', '/v1/installation-suppressions', { token: adminToken, body: onList });
     await addContacts(api, tenant, id, [...numbers(10), suppressedNumber, ...onList, '+881612345678']);
     expect(await get('preview')).toEqual({
+      test: false,
       will_dial: 11,
       skipped: { suppressed: 2, no_consent: 0, zone_unknown: 0, never_open: 0 },
       later: { frequency_cap: 0, silent_call: 0 },
