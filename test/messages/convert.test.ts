@@ -231,8 +231,8 @@ describeWith('ffmpeg', 'audio that is uploaded', () => {
   it('cannot make ffmpeg read files of this machine', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'campanile-secret-'));
     try {
-      const secret = join(directory, 'secret.wav');
-      await writeFile(secret, toneWav(2));
+      const secret = join(directory, 'secret.mp3');
+      await writeFile(secret, await makeAudio('a.mp3', TONE));
       const sources: [string, string][] = [
         ['concat', `ffconcat version 1.0\nfile '${secret}'\n`],
         ['concat of a protocol', `ffconcat version 1.0\nfile 'file:${secret}'\n`],
