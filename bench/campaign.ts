@@ -28,7 +28,8 @@ export async function insertBenchCampaign(
   for (const [i, audio] of sounds.entries()) {
     const sha256 = createHash('sha256').update(audio).digest('hex');
     await pool.query(
-      `INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds) VALUES ($1, $2, 'sound', $3, $4, $5)`,
+      `WITH sound AS (INSERT INTO sounds (tenant_id, sha256, wav, seconds) VALUES ($1, $3, $4, $5))
+        INSERT INTO messages (tenant_id, id, name, sha256, seconds) VALUES ($1, $2, 'sound', $3, $5)`,
       [tenant, messages[i], sha256, audio, (audio.length - 44) / 16_000],
     );
   }

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { installPrograms } from './programs.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { values: options, positionals: filters } = parseArgs({
@@ -65,6 +66,7 @@ function runTests() {
   if (status !== 0 && result.numFailedTests === 0) total.failed += 1;
 }
 
+installPrograms();
 if (node('scripts/ready.mjs', []) !== 0) total.failed += 1;
 else {
   if (!options['pbx-only']) {

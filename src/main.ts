@@ -6,6 +6,7 @@ import { openDatabase } from './db/database.js';
 import { createPool } from './db/pool.js';
 import { startEvents } from './events/start.js';
 import type { Logger } from './log.js';
+import { convertAudio } from './messages/convert.js';
 import { speechForApi } from './messages/speech/configured.js';
 import { type NodeOptions, startNode } from './node/node.js';
 import { keepSandboxNode, startSandboxNode } from './node/sandbox-node.js';
@@ -68,6 +69,7 @@ export async function startCampanile(
         trustProxy: config.trustProxy,
         log,
         hasTemplate: (name) => templates.has(name),
+        convertAudio,
         allowPrivateHosts: config.allowPrivateHosts,
         allowPrivateWebhooks: config.allowPrivateWebhooks,
         speech: speechForApi(config),

@@ -116,6 +116,11 @@ export const PROBLEMS = {
     when: 'Campaigns that have not ended use the flow',
     todo: 'Give them another `flow_id`, or cancel them',
   },
+  message_in_use: {
+    status: 409,
+    when: 'Campaigns or flows have the message',
+    todo: 'Give them another, or delete those first that are over',
+  },
   trunk_in_use: {
     status: 409,
     when: 'Campaigns that have not ended use the trunk',
@@ -163,10 +168,20 @@ export const PROBLEMS = {
     when: 'Content type, charset or encoding is none that the route takes',
     todo: 'See `detail` for those it takes',
   },
+  range_not_satisfiable: {
+    status: 416,
+    when: 'There are no such bytes as the range asks for',
+    todo: 'See `Content-Range` for how many there are',
+  },
   audio_unusable: {
     status: 422,
     when: 'The audio cannot be read or is too long',
     todo: 'Send other audio, as `detail` says',
+  },
+  audio_silent: {
+    status: 422,
+    when: 'Nothing is to be heard in the audio',
+    todo: 'Listen to it, and record it again',
   },
   ffmpeg_missing: {
     status: 422,

@@ -18,7 +18,7 @@ export async function readBody(
 /** The content type of a request, of `types`. Throws a CampanileError (415) for another type, charset or encoding. */
 export function checkType(ctx: Context, types: readonly string[]): string {
   const type = ctx.request.type.toLowerCase();
-  if (!types.includes(type)) {
+  if (!types.some((taken) => isOf(type, taken))) {
     const given = type === '' ? 'there is no content type' : `the content type is ${type}`;
     throw unsupported(`${given}: send ${types.join(' or ')}`);
   }
@@ -29,6 +29,11 @@ export function checkType(ctx: Context, types: readonly string[]): string {
   if (encoding !== '' && encoding !== 'identity')
     throw unsupported(`the body is ${encoding}: send it as it is`);
   return type;
+}
+
+/** Whether a content type is `taken`, which may be all of a kind: `audio/*`. */
+function isOf(type: string, taken: string): boolean {
+  return taken.endsWith('/*') ? type.startsWith(taken.slice(0, -1)) : type === taken;
 }
 
 /** Reads JSON. Throws a CampanileError (`json_invalid`, 400) when it is none. */

@@ -81,6 +81,7 @@ function pathOf(route: Route): Parameters<OpenAPIRegistry['registerPath']>[0] {
         ...answerOf(route),
         ...(creates(route) ? { headers: replayed } : {}),
       },
+      ...(route.ranges ? { 206: { description: STATUS_CODES[206] ?? '', ...answerOf(route) } } : {}),
       ...mapValues(byStatus(problemCodesOf(route)), problemAnswer),
     },
   };

@@ -15,6 +15,7 @@ export function problemCodesOf(route: Route): ProblemCode[] {
     ...(creates(route)
       ? (['idempotency_key_invalid', 'idempotency_key_in_use', 'idempotency_key_reused'] as const)
       : []),
+    ...(route.ranges ? (['range_not_satisfiable'] as const) : []),
     ...route.problems,
   ]);
   return PROBLEM_CODES.filter((code) => codes.has(code));

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import type { InstallationFacts } from '../db/campaign-facts.js';
+import type { Converted } from '../db/messages.js';
 import type { Pool, TenantDatabase } from '../db/pool.js';
 import type { Tenant } from '../db/tenants.js';
 import type { Logger } from '../log.js';
@@ -38,6 +39,8 @@ export interface Services {
   installation(pbxTrunks: readonly string[], test: boolean): Promise<InstallationFacts>;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
+  /** Makes what Asterisk plays of uploaded audio: src/messages/convert.ts. */
+  convertAudio(upload: Buffer): Promise<Converted>;
   /** For the numbers of erased persons. */
   hashNumber: HashNumber;
   idempotency: Idempotency;
@@ -121,6 +124,8 @@ interface Spec<A extends Access, Q extends z.ZodObject, B extends z.ZodType, S e
   location?: string;
   /** JSON, or one or several media types, of which the route writes one to `ctx` itself; or null for none, which is a 204. */
   answer: S | string | Content | null;
+  /** A range of its bytes may be asked for: src/api/range.ts. */
+  ranges?: boolean;
   /** The codes of its own: src/api/route-problems.ts has those that follow from the rest. */
   problems?: readonly ProblemCode[];
   handle(call: Call<A, Q, B>): Promise<Answer<z.output<S>> | undefined>;
@@ -142,6 +147,7 @@ export interface Route {
   readonly status: 200 | 201 | 202 | 204;
   readonly location: string | null;
   readonly answer: z.ZodType | string | Content | null;
+  readonly ranges: boolean;
   readonly problems: readonly ProblemCode[];
   handle(call: Call<'tenant', z.ZodObject, z.ZodType>): Promise<unknown>;
 }
@@ -189,6 +195,7 @@ export function route<
     status: spec.status ?? 200,
     location: spec.location ?? null,
     answer: spec.answer,
+    ranges: spec.ranges ?? false,
     problems: spec.problems ?? [],
     // mount() gives the handler exactly what the spec's access and schemas promise.
     handle: spec.handle as unknown as Route['handle'],

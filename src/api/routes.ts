@@ -42,7 +42,7 @@ import {
 } from './routes/flows.js';
 import { getHealth } from './routes/health.js';
 import { createImport, getImport, getImports, getRejected } from './routes/imports.js';
-import { createMessage, getAudio, getMessage, getMessages } from './routes/messages.js';
+import { createMessage, deleteMessageRoute, getAudio, getMessage, getMessages } from './routes/messages.js';
 import { getPbxTrunks, setPbxTrunk } from './routes/pbx-trunks.js';
 import { getCampaignReport, getReport } from './routes/reports.js';
 import {
@@ -88,6 +88,7 @@ export const routes: readonly Route[] = [
   createMessage,
   getMessages,
   getMessage,
+  deleteMessageRoute,
   getAudio,
   getVoices,
   createFlow,

@@ -34,10 +34,10 @@ export interface Api {
 
 const SECOND = 1000;
 /**
- * How long a request may take to arrive, unless it is a stream: long enough for 10 MiB over a slow line, short enough to be
+ * How long a request may take to arrive, unless it is a stream: long enough for 25 MiB over a slow line, short enough to be
  * rid of who sends a byte a second.
  */
-const REQUEST_MS = 120 * SECOND;
+const REQUEST_MS = 300 * SECOND;
 
 /**
  * Makes the API, behind `trustProxy` (0) proxies. `secret` signs the tokens, of which those of `outsideIssuer` are good too,
@@ -52,6 +52,7 @@ export function createApi(options: {
   trustProxy?: number;
   log: Logger;
   hasTemplate?: Services['hasTemplate'];
+  convertAudio: Services['convertAudio'];
   allowPrivateHosts?: boolean;
   allowPrivateWebhooks?: boolean;
   /** Without one nothing can be spoken. */
@@ -62,7 +63,7 @@ export function createApi(options: {
   requestMs?: number;
 }): Api {
   let stopping = false;
-  const { pool, exportPool = pool, log, hasTemplate, allowPrivateHosts = false } = options;
+  const { pool, exportPool = pool, log, hasTemplate, convertAudio, allowPrivateHosts = false } = options;
   const { requestMs = REQUEST_MS } = options;
   const limits = createRateLimits();
   const keyUse = createKeyUse(pool, log);
@@ -80,7 +81,7 @@ export function createApi(options: {
   const databases = { pool, exportPool, imports, installation };
   const idempotency = createIdempotency(options.secret);
   const secrets = { passwords, hashNumber, idempotency };
-  const checks = { limits, hasTemplate, allowPrivateHosts };
+  const checks = { limits, hasTemplate, convertAudio, allowPrivateHosts };
   const speech = options.speech ?? NO_SPEECH;
   const common = { ...databases, ...secrets, ...checks, streams, log, webhooks, speech };
   const app = createApp(common, authenticate, () => stopping, options.trustProxy ?? 0);

@@ -88,9 +88,12 @@ export async function checkSpool(config: Config): Promise<{ findings: Finding[];
   }
 }
 
-// What each is for, here and now: nothing in Campanile runs them.
+// What each is for, here and now: nothing needs them to start.
 const OPTIONAL: readonly [program: string, use: string][] = [
-  ['sox', 'to convert audio into the WAV that messages must be'],
+  [
+    'ffmpeg',
+    'to take messages in any other format than WAV files of 8 kHz, mono, 16 bit: apt-get install ffmpeg',
+  ],
   ['espeak-ng', 'to make spoken messages out of text'],
   [
     'debootstrap',

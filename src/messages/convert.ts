@@ -1,13 +1,13 @@
 import { open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
+import type { Converted } from '../db/messages.js';
 import { CampanileError } from '../errors.js';
 import { encode, RATE as MASTER_RATE } from './encode.js';
 import { NoFfmpeg, run, UPLOADED } from './ffmpeg.js';
 import { createClippingMeter, createSoundMeter, decibels, floats } from './meters.js';
 import { createQueue } from './queue.js';
-import type { SoundFiles } from './sound-files.js';
-import { probeSource, type Source, type SourceFormat } from './source.js';
-import { type AudioWarning, warningsOf } from './warnings.js';
+import { probeSource, type Source } from './source.js';
+import { warningsOf } from './warnings.js';
 import { parseWav, WAV_RATE, wavSamples } from './wav.js';
 
 export const MOST_BYTES = 25 * 1024 * 1024;
@@ -18,17 +18,6 @@ const AUDIBLE = 0.003;
 
 /** Each takes a processor: they must not have all of a node's, whose calls go on meanwhile. */
 const queue = createQueue({ atOnce: 2, waiting: 6 });
-
-/** What came out of a conversion. */
-export interface Converted extends SoundFiles {
-  seconds: number;
-  sourceFormat: SourceFormat;
-  /** The highest sample of the source, dB of full scale; null where all samples are 0. */
-  peakDb: number | null;
-  /** Of the source in LUFS (ITU-R BS.1770, one channel); null where nothing is to be heard. */
-  loudnessDb: number | null;
-  warnings: AudioWarning[];
-}
 
 /**
  * Converts audio of any format that the installed ffmpeg reads, its bytes or the path of its file, to what Asterisk plays
@@ -55,6 +44,7 @@ export function convertAudio(input: Buffer | string): Promise<Converted> {
 
 /** What `convertAudio` does without ffmpeg. */
 export async function convertPlainWav(bytes: Buffer): Promise<Converted> {
+  if (bytes.length === 0) throw unusable('the audio is empty');
   const { file, seconds } = readPlainWav(bytes);
   if (seconds > MOST_SECONDS) throw tooLong();
   const sound = createSoundMeter(WAV_RATE);

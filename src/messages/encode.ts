@@ -1,14 +1,15 @@
 import { run } from './ffmpeg.js';
-import { decibels } from './meters.js';
+import { createLoudnessMeter } from './loudness.js';
+import { decibels, integers } from './meters.js';
 import type { SoundFormat } from './sound-files.js';
-import { renderWav } from './wav.js';
+import { renderWav, WAV_RATE } from './wav.js';
 
 /** Of the master, in samples per second: all that G.722 has. */
 export const RATE = 16_000;
 
 /**
- * Speech at -22 LUFS has a mean power of about -16 dBm0 in G.711 (full scale is +3.14 dBm0), which is what ITU-T G.223 counts
- * with for a telephone channel (-15 dBm0), and stays below the -12 dBm0 over 3 s that 47 CFR 68.308 allows to recordings.
+ * Speech at -22 LUFS has a mean power of about -16 dBm0 in G.711 (full scale is +3.14 dBm0), about what ITU-T G.223
+ * counts with for a telephone channel (-15 dBm0).
  */
 const TARGET_LUFS = -22;
 /** Of samples at 16 kHz. What lies between them, and the other rate, come out over it by less than the rest to full scale. */
@@ -33,6 +34,8 @@ export async function encode(
   rate = RATE,
 ): Promise<{ files: Record<SoundFormat, Buffer>; levelledDb: number | null }> {
   const gain = gainOf(heard);
+  const loudness = createLoudnessMeter(WAV_RATE);
+  const measure = integers(loudness.push);
   const collected: Buffer[][] = [[], [], [], []];
   const raw = (label: string, format: string, to: string) => ['-map', `[${label}]`, '-f', format, to];
   await run({
@@ -42,7 +45,7 @@ export async function encode(
       ...['-i', 'pipe:0', '-filter_complex'],
       [
         `[0:a]aresample=${RATE},${levelling(gain, heard.peak)},apad=whole_len=${LEAST_SAMPLES},asplit=2[wide][voice]`,
-        '[voice]aresample=8000,aformat=sample_fmts=s16,asplit=3[linear][mu][a]',
+        `[voice]aresample=${WAV_RATE},aformat=sample_fmts=s16,asplit=3[linear][mu][a]`,
       ].join(';'),
       ...raw('linear', 's16le', 'pipe:1'),
       ...raw('mu', 'mulaw', 'pipe:3'),
@@ -50,12 +53,15 @@ export async function encode(
       ...raw('wide', 'g722', 'pipe:5'),
     ],
     input: master,
-    outputs: collected.map((chunks) => (chunk: Buffer) => chunks.push(chunk)),
+    outputs: collected.map((chunks, i) => (chunk: Buffer) => {
+      chunks.push(chunk);
+      if (i === 0) measure(chunk);
+    }),
     signal,
   });
   const [linear, ulaw, alaw, g722] = collected.map((chunks) => Buffer.concat(chunks));
-  const levelledDb = heard.loudnessDb === null ? null : heard.loudnessDb + gain;
-  return { files: { wav: renderWav(linear!), ulaw: ulaw!, alaw: alaw!, g722: g722! }, levelledDb };
+  const files = { wav: renderWav(linear!), ulaw: ulaw!, alaw: alaw!, g722: g722! };
+  return { files, levelledDb: loudness.result() };
 }
 
 /** By how many dB sound is made louder, or softer where negative. */

@@ -107,13 +107,21 @@ export function createClippingMeter(channels: number): ClippingMeter {
 
 /** Hands the 32-bit floats of a stream to `take`, whole ones however its chunks are cut. */
 export function floats(take: (samples: Float32Array) => void): (chunk: Buffer) => void {
+  return wholes(4, (bytes) => take(new Float32Array(bytes)));
+}
+
+/** The same for integers of 16 bit, as floats of full scale 1. */
+export function integers(take: (samples: Float32Array) => void): (chunk: Buffer) => void {
+  return wholes(2, (bytes) => take(Float32Array.from(new Int16Array(bytes), (sample) => sample / 32_768)));
+}
+
+function wholes(size: number, take: (bytes: ArrayBuffer) => void): (chunk: Buffer) => void {
   let left = Buffer.alloc(0);
   return (chunk) => {
     const bytes = left.length === 0 ? chunk : Buffer.concat([left, chunk]);
-    const whole = bytes.length - (bytes.length % 4);
+    const whole = bytes.length - (bytes.length % size);
     left = Buffer.from(bytes.subarray(whole));
-    // Copied, so that it begins where a float may.
-    const aligned = new Uint8Array(bytes.subarray(0, whole));
-    take(new Float32Array(aligned.buffer, 0, whole / 4));
+    // Copied, so that it begins where a number may.
+    take(new Uint8Array(bytes.subarray(0, whole)).buffer);
   };
 }

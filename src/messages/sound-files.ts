@@ -1,22 +1,14 @@
 import { chmod, chown, mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-
-/** Audio in the files that Asterisk plays. All but the first are null where there was no ffmpeg to make them. */
-export interface SoundFiles {
-  /** The master, a whole WAV file of 8 kHz, mono, 16 bit PCM: what Asterisk transcodes for any other codec. */
-  wav: Buffer;
-  /** Raw G.711, mu-law and A-law: 8 bytes a millisecond. */
-  ulaw: Buffer | null;
-  alaw: Buffer | null;
-  /** Raw G.722 of 64 kbit/s, which is 16 kHz: 8 bytes a millisecond. */
-  g722: Buffer | null;
-}
+import type { SoundFiles } from '../db/sounds.js';
 
 /**
  * The extensions, by which Asterisk knows the formats; of those that lie there it opens the one that costs it least for the
  * codec of the call. The WAV file, without which a sound is not there, comes last.
  */
 export const SOUND_FORMATS = ['ulaw', 'alaw', 'g722', 'wav'] as const;
+
+export type { SoundFiles };
 
 export type SoundFormat = (typeof SOUND_FORMATS)[number];
 

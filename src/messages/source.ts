@@ -1,16 +1,8 @@
 import { z } from 'zod';
+import type { SourceFormat } from '../db/messages.js';
 import { CampanileError } from '../errors.js';
 import { printable, probe } from './ffmpeg.js';
 import { claimedSecondsOfWav } from './wav.js';
-
-/** What audio was when it came, in ffmpeg's names. */
-export interface SourceFormat {
-  container: string;
-  codec: string;
-  /** Samples per second. */
-  rate: number;
-  channels: number;
-}
 
 export interface Source {
   format: SourceFormat;

@@ -1,14 +1,5 @@
+import type { AudioWarning } from '../db/messages.js';
 import type { SoundMeter } from './meters.js';
-
-/** Something about audio that whoever uploaded it should know. */
-export interface AudioWarning {
-  code: 'silent' | 'silence_at_start' | 'silence_at_end' | 'clipping' | 'cut_off' | 'quiet';
-  detail: string;
-  /** Of silence, or that are missing. */
-  seconds?: number;
-  /** Of clipped samples: 0 to 1. */
-  share?: number;
-}
 
 const LONG_SILENCE = { atStart: 1, atEnd: 2 };
 const MUCH_CLIPPING = 0.001;

@@ -94,9 +94,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     await registerNode(pool, node);
 
     const tokens = createCallTokens(secret);
-    const sounds = createSounds(pool, config.soundsDir, config.spoolOwner);
     const contents = createContents(pool);
     const openCalls = createOpenCalls(pool, node.name, contents);
+    const sounds = createSounds({
+      db: pool,
+      directory: config.soundsDir,
+      owner: config.spoolOwner,
+      isNeeded: openCalls.mayPlay,
+    });
     const inFlight = new Set<string>();
     const speech = await createSpeech({
       renderer: createRenderer(configuredEngine(config)),
@@ -200,7 +205,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       [
         { everySeconds: 5, name: 'withdraw cancelled calls', run: cancel },
         { everySeconds: 2, name: 'delete tenants', run: deleting.run },
-        { everySeconds: 60, name: 'remove sounds of no message', run: sounds.sweep },
+        { everySeconds: 60, name: 'remove sounds that nobody has', run: sounds.sweep },
         {
           everySeconds: 2,
           name: 'speak ahead of the calls',

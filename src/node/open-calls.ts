@@ -32,6 +32,8 @@ export interface OpenCalls {
   find(callId: string): Promise<OpenCall | null>;
   /** Those at hand. */
   all(): Iterable<OpenCall>;
+  /** Whether an open call may play this sound. */
+  mayPlay(sha256: string): boolean;
   /** Resolves when no call is open any more, or after `atMostMs`. */
   whenNone(atMostMs: number): Promise<void>;
 }
@@ -64,6 +66,12 @@ export function createOpenCalls(db: Db, node: string, contents: Contents): OpenC
       return row && toCall(row);
     },
     all: () => calls.values(),
+    mayPlay(sha256) {
+      for (const { content } of calls.values()) {
+        for (const sound of content.sounds.values()) if (sound.sha256 === sha256) return true;
+      }
+      return false;
+    },
     async whenNone(atMostMs) {
       if (calls.size === 0) return;
       let timer: NodeJS.Timeout | undefined;

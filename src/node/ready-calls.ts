@@ -75,8 +75,7 @@ async function haveSounds(
 ): Promise<void> {
   await Promise.all(
     [...refs].map(async ([key, { tenantId }]) => {
-      for (const { messageId, sha256 } of ready.get(key)!.sounds.values())
-        await sounds.ensure(tenantId, messageId, sha256);
+      for (const { sha256 } of ready.get(key)!.sounds.values()) await sounds.ensure(tenantId, sha256);
     }),
   );
 }

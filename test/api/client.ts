@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ImportLimits } from '../../src/api/imports/imports.js';
 import type { OutsideIssuer } from '../../src/api/outside-issuer.js';
 import { problem } from '../../src/api/problem.js';
-import type { Route } from '../../src/api/route.js';
+import type { Route, Services } from '../../src/api/route.js';
 import { problemCodesOf } from '../../src/api/route-problems.js';
 import { routes } from '../../src/api/routes.js';
 import { type Api, createApi } from '../../src/api/server.js';
@@ -13,6 +13,7 @@ import { issueToken } from '../../src/api/token.js';
 import { loadConfig } from '../../src/config.js';
 import type { Pool } from '../../src/db/pool.js';
 import { createLog, type Logger } from '../../src/log.js';
+import { convertPlainWav } from '../../src/messages/convert.js';
 import { speechForApi } from '../../src/messages/speech/configured.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
@@ -50,6 +51,8 @@ export interface ApiOptions {
   log?: Logger;
   importLimits?: ImportLimits;
   hasTemplate?: (name: string) => boolean;
+  /** Without it, of plain WAV files alone. */
+  convertAudio?: Services['convertAudio'];
   allowPrivateWebhooks?: boolean;
   outsideIssuer?: OutsideIssuer;
   trustProxy?: number;
@@ -66,6 +69,7 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiFixture> {
     secret,
     log: createLog('silent'),
     speech: speechForApi(loadConfig({})),
+    convertAudio: convertPlainWav,
     ...others,
   });
   const { port } = await api.start({ host: '127.0.0.1', port: 0 });
@@ -125,7 +129,7 @@ function expectProblem(route: Route | undefined, status: number, type: string, j
 
 function expectAnswer(route: Route | undefined, status: number, json: unknown): void {
   if (!route || status >= 300) return;
-  expect(status).toBe(route.status);
+  if (!(route.ranges && status === 206)) expect(status).toBe(route.status);
   if (route.answer === null) expect(json).toBeNull();
   if (!(route.answer instanceof z.ZodType)) return;
   const checked = route.answer.safeParse(json);

@@ -10,6 +10,7 @@ import { noteCalls } from '../../src/db/open-attempts.js';
 import { createPool } from '../../src/db/pool.js';
 import { createRelay } from '../../src/events/relay.js';
 import { createLog } from '../../src/log.js';
+import { convertPlainWav } from '../../src/messages/convert.js';
 import {
   insertCampaignFixture,
   insertTenantFixture,
@@ -45,6 +46,7 @@ async function start(
     pool: db.pool,
     secret,
     log,
+    convertAudio: convertPlainWav,
     ...(heard ? { news } : {}),
     streamLimits: { most: 50, mostPerTenant: 20, heartbeatMs: 15_000, ...limits },
   });

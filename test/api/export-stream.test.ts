@@ -6,6 +6,7 @@ import { type Api, createApi } from '../../src/api/server.js';
 import { issueToken } from '../../src/api/token.js';
 import { createPool, type Pool } from '../../src/db/pool.js';
 import { createLog } from '../../src/log.js';
+import { convertPlainWav } from '../../src/messages/convert.js';
 import { insertManyAttempts } from '../support/attempts.js';
 import {
   insertCampaignFixture,
@@ -35,7 +36,7 @@ beforeAll(async () => {
     name: 'the export',
     statementSeconds: STATEMENT_SECONDS,
   });
-  api = createApi({ pool: db.pool, exportPool, secret, log });
+  api = createApi({ pool: db.pool, exportPool, secret, log, convertAudio: convertPlainWav });
   port = (await api.start({ host: '127.0.0.1', port: 0 })).port;
   for (let i = 0; i < 3; i++) {
     const tenant = await insertTenantFixture(db.pool);
@@ -221,7 +222,7 @@ describe('an export', () => {
   });
 
   it('is cut off, and its connection free, when the API stops', async () => {
-    const stopping = createApi({ pool: db.pool, exportPool, secret, log });
+    const stopping = createApi({ pool: db.pool, exportPool, secret, log, convertAudio: convertPlainWav });
     const before = port;
     port = (await stopping.start({ host: '127.0.0.1', port: 0 })).port;
     try {

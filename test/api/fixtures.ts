@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { expect, vi } from 'vitest';
 import { issueToken } from '../../src/api/token.js';
 import { newId } from '../../src/ids.js';
-import { renderWav } from '../../src/messages/wav.js';
+import { toneWav } from '../../src/messages/tone.js';
 import { type ApiFixture, adminToken, type Reply, secret } from './client.js';
 
 /** A tenant with its token, made over the API like everything here. */
@@ -26,7 +26,8 @@ export interface Equipped extends TenantOnApi {
   deliveryId: string;
 }
 
-export const silence = renderWav(Buffer.alloc(8000));
+/** Half a second that can be played as it is. */
+export const bells = toneWav(0.5);
 export const unknownId = '01900000-0000-7000-8000-000000000000';
 
 /** Numbers of a German range, all different. */
@@ -61,7 +62,7 @@ export async function createEquipped(api: ApiFixture, changes: object = {}): Pro
   });
   const message = await api.send('POST', '/v1/messages?name=Bells', {
     token: tenant.token,
-    body: silence,
+    body: bells,
     type: 'audio/wav',
   });
   const flow = await api.send('POST', '/v1/flows', {

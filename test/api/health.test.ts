@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createApi } from '../../src/api/server.js';
 import { createPool } from '../../src/db/pool.js';
 import { createLog } from '../../src/log.js';
+import { convertPlainWav } from '../../src/messages/convert.js';
 import { createTestDatabase } from '../support/database.js';
 import { adminToken, freePort, secret, startApi } from './client.js';
 
@@ -16,7 +17,7 @@ afterEach(async () => {
 /** The API on a database, with a statement limit. */
 async function startOn(databaseUrl: string, statementSeconds = 30): Promise<string> {
   const pool = createPool(databaseUrl, log, { statementSeconds });
-  const api = createApi({ pool, secret, log });
+  const api = createApi({ pool, secret, log, convertAudio: convertPlainWav });
   cleanups.push(
     () => pool.end(),
     () => api.stop(0),

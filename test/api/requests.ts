@@ -1,6 +1,6 @@
 import type { Route } from '../../src/api/route.js';
 import type { Sent } from './client.js';
-import { type Equipped, flowBody, numbers, silence, suppressedNumber, unknownId } from './fixtures.js';
+import { bells, type Equipped, flowBody, numbers, suppressedNumber, unknownId } from './fixtures.js';
 
 /** A request that would do what the route is for. */
 export function validRequest(
@@ -47,7 +47,7 @@ export function validRequest(
     'post /v1/campaigns/{id}/contacts': [{ number: numbers(1, 500)[0] }],
   };
   if (route.path === '/v1/messages' && route.method === 'post') {
-    return { path: `${path}?name=New`, sent: { body: silence, type: 'audio/wav' } };
+    return { path: `${path}?name=New`, sent: { body: bells, type: 'audio/wav' } };
   }
   if (route.method === 'delete' && /(numbers|installation-suppressions)$/.test(route.path)) {
     return { path: `${path}?number=${encodeURIComponent(suppressedNumber)}`, sent: {} };

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, createApi } from '../../src/api/server.js';
 import { createLog } from '../../src/log.js';
+import { convertPlainWav } from '../../src/messages/convert.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { adminToken, secret } from './client.js';
 
@@ -19,7 +20,7 @@ afterEach(async () => {
 afterAll(() => db.drop());
 
 function create(): Api {
-  const api = createApi({ pool: db.pool, secret, log });
+  const api = createApi({ pool: db.pool, secret, log, convertAudio: convertPlainWav });
   started.push(api);
   return api;
 }
@@ -102,6 +103,8 @@ describe('the server', () => {
   });
 
   it('is not made with a secret that is too short', () => {
-    expect(() => createApi({ pool: db.pool, secret: Buffer.alloc(31), log })).toThrow('31 bytes');
+    expect(() =>
+      createApi({ pool: db.pool, secret: Buffer.alloc(31), log, convertAudio: convertPlainWav }),
+    ).toThrow('31 bytes');
   });
 });

@@ -31,7 +31,7 @@ beforeAll(async () => {
       INSERT INTO trunks (tenant_id, id, name, template, pbx_trunk, ports)
         SELECT id, id, 'old', 'direct', 'far', 1 FROM tenants;
       INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds)
-        SELECT id, id, 'm', repeat('0', 64), '', 1 FROM tenants;
+        SELECT id, m, 'm', repeat('0', 64), 'RIFF', 1 FROM tenants, unnest(ARRAY[id, uuidv7()]) AS m;
       INSERT INTO campaigns (tenant_id, id, name, trunk_id, message_id, ring_seconds, retry, max_attempts)
         SELECT id, id, 'c', id, id, 30, '{}', 1 FROM tenants`,
   );
@@ -57,4 +57,18 @@ test('an upgrade makes the trunk of a campaign the only one in its order', async
   expect(rows).toEqual([{ kept: true, position: 1 }]);
   const { rows: trunks } = await pool.query('SELECT breaker FROM trunks');
   expect(trunks).toEqual([{ breaker: DEFAULT_BREAKER }]);
+});
+
+test('an upgrade keeps the audio of messages, once where several had the same', async () => {
+  const { rows } = await pool.query(
+    `SELECT m.seconds, m.warnings, m.source_format, s.seconds AS sound_seconds, s.wav, s.ulaw
+      FROM messages m JOIN sounds s USING (tenant_id, sha256)`,
+  );
+  const message = { seconds: 1, warnings: [], source_format: null };
+  const sound = { sound_seconds: 1, wav: Buffer.from('RIFF'), ulaw: null };
+  expect(rows).toEqual([
+    { ...message, ...sound },
+    { ...message, ...sound },
+  ]);
+  expect((await pool.query('SELECT FROM sounds')).rowCount).toBe(1);
 });

@@ -128,7 +128,10 @@ describe("the doctor's FastAGI server", () => {
 });
 
 it('optional programs that are missing are a note with what they are for', () => {
-  const notes = checkOptional('/nowhere').filter(({ detail }) => detail.startsWith('sox '));
+  const notes = checkOptional('/nowhere').filter(({ detail }) => detail.startsWith('ffmpeg '));
   expect(notes).toHaveLength(1);
-  expect(notes[0]).toMatchObject({ result: 'note', detail: expect.stringContaining('WAV') });
+  expect(notes[0]).toMatchObject({
+    result: 'note',
+    detail: expect.stringContaining('apt-get install ffmpeg'),
+  });
 });

@@ -47,7 +47,7 @@ const node = (name = 'here', channels: Record<string, string> = {}) =>
     pool: database.pool,
     node: name,
     spool: spool.spool,
-    sounds: createSounds(database.pool, join(spool.root, 'sounds'), null),
+    sounds: createSounds({ db: database.pool, directory: join(spool.root, 'sounds'), owner: null }),
     speech: { removeTenant: (id) => removeSpoken(join(spool.root, 'sounds', 'speech'), id) },
     log: silent,
     ask: async (command) => {

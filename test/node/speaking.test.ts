@@ -85,7 +85,7 @@ async function startNode(script: string, waitSeconds = 15): Promise<Node> {
     templates: await loadTemplates(null),
     tokens,
     hashNumber,
-    sounds: createSounds(pool, join(home, 'sounds'), null),
+    sounds: createSounds({ db: pool, directory: join(home, 'sounds'), owner: null }),
     contents,
     agiUrl: 'agi://127.0.0.1:4573',
     claimMemory: { closed: NOTHING_CLOSED },

@@ -24,6 +24,8 @@ export async function insertTenantFixture(
     pbxTrunk?: string;
     template?: string;
     audio?: Buffer;
+    /** The same in the other formats; without them there is the WAV file alone. */
+    encoded?: { ulaw: Buffer; alaw: Buffer; g722: Buffer };
     sha256?: string;
   } = {},
 ): Promise<TenantFixture> {
@@ -53,7 +55,9 @@ export async function insertTenantFixture(
     ],
   );
   await pool.query(
-    `INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds) VALUES ($1, $2, 'message', $3, $4, $5)`,
+    `WITH sound AS (INSERT INTO sounds (tenant_id, sha256, wav, seconds, ulaw, alaw, g722)
+        VALUES ($1, $3, $4, $5, $6, $7, $8))
+      INSERT INTO messages (tenant_id, id, name, sha256, seconds) VALUES ($1, $2, 'message', $3, $5)`,
     [
       fixture.tenantId,
       fixture.messageId,
@@ -61,6 +65,7 @@ export async function insertTenantFixture(
       options.audio ?? Buffer.from('audio'),
       // Behind 44 bytes of header there are 16,000 a second.
       options.audio ? (options.audio.length - 44) / 16_000 : 0.5,
+      ...[options.encoded?.ulaw, options.encoded?.alaw, options.encoded?.g722],
     ],
   );
   return fixture;

@@ -57,7 +57,8 @@ export async function flowCalls(line: Line, sounds: readonly Noise[]): Promise<F
     const id = newId();
     ids.set(sound, id);
     await pool.query(
-      `INSERT INTO messages (tenant_id, id, name, sha256, audio, seconds) VALUES ($1, $2, 'noise', $3, $4, $5)`,
+      `WITH sound AS (INSERT INTO sounds (tenant_id, sha256, wav, seconds) VALUES ($1, $3, $4, $5))
+        INSERT INTO messages (tenant_id, id, name, sha256, seconds) VALUES ($1, $2, 'noise', $3, $5)`,
       [tenant.tenantId, id, sound.sha256, sound.wav, sound.seconds],
     );
   }

@@ -201,14 +201,19 @@ function checkTimes({ start_at, end_at }: { start_at: Date | null; end_at: Date 
   throw new FieldsInvalid([{ field: '/end_at', message: 'must be after start_at' }]);
 }
 
-/** Runs `work`, which gives a campaign trunks that were checked. One of them may be deleted before it is done. */
+/** Runs `work`, which gives a campaign trunks and a message that were checked. They may be deleted before it is done. */
 async function withTrunks<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof Error && 'constraint' in error && error.constraint === 'trunk_of_a_campaign'))
-      throw error;
-    throw new FieldsInvalid([{ field: '/trunk_ids', message: 'names a trunk that has just been deleted' }]);
+    const constraint = error instanceof Error && 'constraint' in error ? error.constraint : null;
+    if (constraint === 'trunk_of_a_campaign')
+      throw new FieldsInvalid([{ field: '/trunk_ids', message: 'names a trunk that has just been deleted' }]);
+    if (constraint === 'message_of_a_campaign')
+      throw new FieldsInvalid([
+        { field: '/message_id', message: 'names a message that has just been deleted' },
+      ]);
+    throw error;
   }
 }
 

@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { deleteMessage } from '../../db/delete-message.js';
 import {
-  findMessageAudio,
+  findConverted,
   findMessageById,
   insertMessage,
   insertTextMessage,
   listMessages,
+  readMessageAudio,
 } from '../../db/messages.js';
+import { CampanileError } from '../../errors.js';
 import { newId } from '../../ids.js';
-// biome-ignore lint/style/noRestrictedImports: the codec is pure, and what cannot be played is refused here
-import { parseWav } from '../../messages/wav.js';
 import { FieldsInvalid, notFound } from '../problem.js';
+import { requestedRange } from '../range.js';
 import { binary, route } from '../route.js';
 import { listOf, listSchema, name, pageOf, pageQuery } from '../schemas/common.js';
 import { message, newTextMessage } from '../schemas/message.js';
@@ -18,7 +20,7 @@ import { spokenWith } from '../speech.js';
 import { readPreviewFields, readTextMessage, showMessage, textOf } from '../text-message.js';
 import { atMost } from '../turns.js';
 
-const MAX_BYTES = 10 * 1024 * 1024; // eleven minutes
+const MAX_BYTES = 25 * 1024 * 1024;
 
 // Engines take a processor each, and calls go on meanwhile.
 const inTurn = atMost(2);
@@ -28,34 +30,43 @@ export const createMessage = route({
   path: '/v1/messages',
   access: 'tenant',
   summary:
-    'Store a message: a WAV file of 8 kHz, mono, 16 bit PCM; or text with fields, which is spoken to each contact',
+    'Store a message: audio of any format that ffmpeg reads, up to 10 minutes; or text with fields, which is spoken to each contact',
   query: z.strictObject({
     name: name.optional().meta({ description: 'Required for audio; text has it in its document' }),
   }),
   upload: {
+    // Whatever it says it is: what counts is what is in it.
     content: {
-      'audio/wav': binary,
-      'audio/x-wav': binary,
-      'audio/wave': binary,
-      'audio/vnd.wave': binary,
       'application/json': newTextMessage,
+      'audio/*': binary,
+      'video/*': binary,
+      'application/ogg': binary,
+      'application/octet-stream': binary,
     },
     limit: MAX_BYTES,
   },
   status: 201,
   answer: message,
-  problems: ['audio_unusable', 'json_invalid', 'speech_missing', 'speech_failed'],
-  async handle({ change, tenant, query, upload, speech }) {
+  problems: [
+    ...(['audio_unusable', 'audio_silent', 'ffmpeg_missing', 'conversions_busy'] as const),
+    ...(['json_invalid', 'speech_missing', 'speech_failed'] as const),
+  ],
+  async handle({ db, change, convertAudio, tenant, query, upload, speech }) {
     if (upload.type === 'application/json') {
       if (query.name !== undefined)
         throw new FieldsInvalid([{ field: '?name', message: 'stands in the document' }]);
       const text = { id: newId(), ...(await readTextMessage(upload.bytes, speech)) };
       return change(async (tx) => showMessage(await insertTextMessage(tx, tenant.id, text)));
     }
-    if (query.name === undefined) throw new FieldsInvalid([{ field: '?name', message: 'is required' }]);
-    const { file, seconds } = parseWav(upload.bytes);
-    const sha256 = createHash('sha256').update(file).digest('hex');
-    const made = { id: newId(), name: query.name, sha256, audio: file, seconds };
+    const called = query.name;
+    if (called === undefined) throw new FieldsInvalid([{ field: '?name', message: 'is required' }]);
+    const sourceSha256 = hashOf(upload.bytes);
+    const known = await findConverted(db, tenant.id, sourceSha256);
+    const audio = known ?? (await convertAudio(upload.bytes));
+    // The law punishes calls in which nobody says anything, and nobody means to make them.
+    if (audio.warnings.some(({ code }) => code === 'silent'))
+      throw new CampanileError('audio_silent', 'nothing is to be heard in all of the audio: record it again');
+    const made = { id: newId(), name: called, sha256: hashOf(audio.wav), sourceSha256, audio };
     return change(async (tx) => showMessage(await insertMessage(tx, tenant.id, made)));
   },
 });
@@ -86,11 +97,28 @@ export const getMessage = route({
   },
 });
 
+export const deleteMessageRoute = route({
+  method: 'delete',
+  path: '/v1/messages/{id}',
+  access: 'tenant',
+  summary: 'Delete a message that no campaign and no flow has, and its audio',
+  status: 204,
+  answer: null,
+  problems: ['message_in_use'],
+  async handle({ change, tenant, id }) {
+    await change(async (tx) => {
+      if (!(await deleteMessage(tx, tenant.id, id))) throw notFound('message');
+    });
+    return undefined;
+  },
+});
+
 export const getAudio = route({
   method: 'get',
   path: '/v1/messages/{id}/audio',
   access: 'tenant',
-  summary: 'Fetch the audio of a message; of text it is spoken now, to a contact with these fields',
+  summary:
+    'Fetch the audio of a message as calls play it, or a range of its bytes; of text it is spoken now, to a contact with these fields',
   query: z.strictObject({
     fields: z.string().max(8000).optional().meta({
       description: 'A JSON object, for text',
@@ -98,6 +126,7 @@ export const getAudio = route({
     }),
   }),
   answer: 'audio/wav',
+  ranges: true,
   problems: ['speech_missing', 'speech_failed'],
   async handle({ ctx, db, tenant, id, query, speech }) {
     const found = await findMessageById(db, tenant.id, id);
@@ -110,9 +139,14 @@ export const getAudio = route({
       ctx.body = wav;
       return;
     }
-    const audio = await findMessageAudio(db, tenant.id, id);
+    const range = requestedRange(ctx, found.bytes!);
+    const audio = await readMessageAudio(db, tenant.id, id, range ?? { start: 0, length: found.bytes! });
     if (!audio) throw notFound('message');
     ctx.type = 'audio/wav';
     ctx.body = audio;
   },
 });
+
+function hashOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

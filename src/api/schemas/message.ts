@@ -65,6 +65,20 @@ export const voices = z
   })
   .meta({ id: 'Voices' });
 
+const sourceFormat = z.strictObject({
+  container: z.string().meta({ description: 'As ffmpeg calls it', example: 'mp3' }),
+  codec: z.string().meta({ description: 'As ffmpeg calls it', example: 'mp3' }),
+  rate: z.number().meta({ description: 'Samples per second', example: 44_100 }),
+  channels: z.int(),
+});
+
+const warning = z.strictObject({
+  code: z.enum(['silent', 'silence_at_start', 'silence_at_end', 'clipping', 'cut_off', 'quiet']),
+  detail: z.string(),
+  seconds: z.number().exactOptional().meta({ description: 'Of silence, or that are missing' }),
+  share: z.number().exactOptional().meta({ description: 'Of clipped samples, 0 to 1' }),
+});
+
 export const message = z
   .strictObject({
     id: uuid,
@@ -74,13 +88,25 @@ export const message = z
       .nullable()
       .meta({ description: 'Of the audio as it is kept, in hexadecimal digits; null for text' }),
     seconds: z.number().nullable().meta({ description: 'Null for text' }),
-    bytes: z.int().nullable().meta({ description: 'Null for text' }),
+    bytes: z.int().nullable().meta({ description: 'Of the audio as it is kept, a WAV file; null for text' }),
     text: z.string().nullable().meta({ description: 'Spoken by the speech engine; null for audio' }),
     language: z.string().nullable(),
     voice: z.string().nullable(),
     fields: z
       .array(z.string())
       .meta({ description: 'That a contact must have: those the text names without a default' }),
+    source_format: sourceFormat
+      .nullable()
+      .meta({ description: 'Of the upload; null, like peak and loudness, where it was not looked at' }),
+    peak_db: z
+      .number()
+      .nullable()
+      .meta({ description: 'The highest sample of the upload, in dB of full scale' }),
+    loudness_db: z
+      .number()
+      .nullable()
+      .meta({ description: 'The loudness of the upload, in LUFS; calls hear it at -22' }),
+    warnings: z.array(warning).meta({ description: 'What may be wrong with the upload: docs/messages.md' }),
     created_at: time,
   })
   .meta({ id: 'Message' });

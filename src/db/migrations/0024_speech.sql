@@ -2,7 +2,6 @@
 
 ALTER TABLE messages
   ALTER COLUMN sha256 DROP NOT NULL,
-  ALTER COLUMN audio DROP NOT NULL,
   ALTER COLUMN seconds DROP NOT NULL,
   -- With fields: src/calls/flow/text.ts.
   ADD COLUMN text text,
