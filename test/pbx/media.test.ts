@@ -7,19 +7,19 @@ import { type AsteriskInstance, startAsterisk } from '../../src/lab/asterisk.js'
 import { type CodecName, codecOf } from '../../src/lab/phone/codec.js';
 import { compareAudio, compareBytes } from '../../src/lab/phone/compare.js';
 import type { HeardCall } from '../../src/lab/phone/heard.js';
+import { noise } from '../../src/lab/phone/noise.js';
 import { type Phones, startPhones } from '../../src/lab/phone/phones.js';
 import { MACHINE, PERSON, type Step } from '../../src/lab/phone/script.js';
 import { pcmOfSound, pcmOfWav, playedOf } from '../../src/lab/phone/sounds.js';
 import { freePort } from '../../src/lab/ports.js';
 import { packageRoot } from '../../src/root.js';
 import { describeOnAsterisk, testImage } from '../support/line.js';
-import { noise } from '../support/noise.js';
 import { compile } from '../support/program.js';
 
 const CODECS: Record<string, CodecName> = { ulaw: 'PCMU', alaw: 'PCMA', g722: 'G722' };
 const wavOf = (name: string) => readFileSync(join(packageRoot, 'src/lab/phone/speech', `${name}.wav`));
 const hello = playedOf(wavOf('person'));
-const hiss = playedOf(noise(1));
+const hiss = playedOf(noise(1, 1).wav);
 
 /** What Asterisk plays and records lies in `dir`. */
 const dialplan = (dir: string) => `
@@ -75,7 +75,7 @@ describeOnAsterisk('what passes between the real Asterisk and a phone', () => {
     sounds = join(dir, 'sounds');
     await mkdir(sounds);
     await chmod(sounds, 0o777);
-    await writeFile(join(sounds, 'hiss.wav'), noise(1));
+    await writeFile(join(sounds, 'hiss.wav'), noise(1, 1).wav);
     for (const name of ['machine', 'person']) await writeFile(join(sounds, `${name}.wav`), wavOf(name));
     for (const [name, codec] of Object.entries(CODECS)) phones.set(name, await startPhones({ codec }));
     asterisk = await startAsterisk({

@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { codecOf } from '../../src/lab/phone/codec.js';
 import { compareBytes } from '../../src/lab/phone/compare.js';
 import type { HeardCall } from '../../src/lab/phone/heard.js';
+import { type Noise, noise } from '../../src/lab/phone/noise.js';
 import type { Script, Step } from '../../src/lab/phone/script.js';
-import { playedOf } from '../../src/lab/phone/sounds.js';
 import {
   type AttemptRow,
   attemptsOf,
@@ -13,13 +11,9 @@ import {
   untilCompleted,
 } from '../support/campaigns.js';
 import { describeOnAsterisk, type Line, startLine } from '../support/line.js';
-import { noise } from '../support/noise.js';
 
 const MESSAGE_SECONDS = 3;
-const message = noise(MESSAGE_SECONDS);
-
-/** What a phone is sent of a message. */
-const payloadOf = (wav: Buffer) => codecOf('PCMU').encode(playedOf(wav));
+const message = noise(MESSAGE_SECONDS, 1);
 
 describeOnAsterisk('a phone that Campanile calls', () => {
   let line: Line;
@@ -33,15 +27,18 @@ describeOnAsterisk('a phone that Campanile calls', () => {
 
   /** Campaigns with a message and a call each, all at once: what both sides say of each call. */
   async function calls(
-    wanted: { audio: Buffer; steps: readonly Step[] }[],
+    wanted: { sound: Noise; steps: readonly Step[] }[],
   ): Promise<{ heard: HeardCall; attempt: AttemptRow }[]> {
     const { pool } = line.database;
     const scripts: Script[] = wanted.map(({ steps }) => ({ number: `+1212${2000 + dialled++}555`, steps }));
     await line.phones!.use(scripts);
     const campaigns: string[] = [];
-    for (const [i, { audio }] of wanted.entries()) {
-      const sha256 = createHash('sha256').update(audio).digest('hex');
-      const tenant = await insertTenantFixture(pool, { pbxTrunk: 'phones', audio, sha256 });
+    for (const [i, { sound }] of wanted.entries()) {
+      const tenant = await insertTenantFixture(pool, {
+        pbxTrunk: 'phones',
+        audio: sound.wav,
+        sha256: sound.sha256,
+      });
       campaigns.push(await insertCampaignFixture(pool, tenant, [scripts[i]!.number]));
     }
     await pool.query(`SELECT pg_notify('campanile_due', '')`);
@@ -55,7 +52,7 @@ describeOnAsterisk('a phone that Campanile calls', () => {
   }
 
   async function call(steps: readonly Step[]): Promise<{ heard: HeardCall; attempt: AttemptRow }> {
-    return (await calls([{ audio: message, steps }]))[0]!;
+    return (await calls([{ sound: message, steps }]))[0]!;
   }
 
   it('hears the message byte for byte', async () => {
@@ -63,7 +60,7 @@ describeOnAsterisk('a phone that Campanile calls', () => {
     expect(heard).toMatchObject({ finalStatus: 200, endedBy: 'caller' });
     const [stretch, ...others] = heard.stretches;
     expect(others).toEqual([]);
-    expect(compareBytes(stretch!.payload, payloadOf(message))).toMatchObject({
+    expect(compareBytes(stretch!.payload, message.payload)).toMatchObject({
       sounds: [{ is: 'whole' }],
       otherMs: 0,
     });
@@ -74,7 +71,7 @@ describeOnAsterisk('a phone that Campanile calls', () => {
     const { heard, attempt } = await call([{ untilAudio: true }, { wait: 700 }, { press: '5' }]);
     const [stretch, ...others] = heard.stretches;
     expect(others).toEqual([]);
-    expect(compareBytes(stretch!.payload, payloadOf(message))).toMatchObject({
+    expect(compareBytes(stretch!.payload, message.payload)).toMatchObject({
       sounds: [{ is: 'beginning', ms: stretch!.ms }],
       otherMs: 0,
     });
@@ -90,7 +87,7 @@ describeOnAsterisk('a phone that Campanile calls', () => {
     const { heard, attempt } = await call([{ untilAudio: true }, { wait: 1200 }, { hangUp: true }]);
     expect(heard.endedBy).toBe('phone');
     const [stretch] = heard.stretches;
-    expect(compareBytes(stretch!.payload, payloadOf(message)).sounds[0]!.is).toBe('beginning');
+    expect(compareBytes(stretch!.payload, message.payload).sounds[0]!.is).toBe('beginning');
     expect(attempt).toMatchObject({ disposition: 'answered', hung_up_by: 'callee', key: null });
     const { pool } = line.database;
     const heardSeconds = async () => (await attemptsOf(pool, attempt.campaign_id))[0]!.heard_seconds;
@@ -102,7 +99,7 @@ describeOnAsterisk('a phone that Campanile calls', () => {
   it('hears its own message and is heard with its own key, twenty at once', async () => {
     const KEYS = '0123456789*#';
     const wanted = Array.from({ length: 20 }, (_, i) => ({
-      audio: noise(2, i + 2),
+      sound: noise(2, i + 2),
       steps: [{ untilAudio: true as const }, { wait: 1000 }, { press: KEYS[i % KEYS.length]! }],
     }));
     const done = await calls(wanted);
@@ -111,11 +108,11 @@ describeOnAsterisk('a phone that Campanile calls', () => {
     expect(up.filter(([, ended]) => ended > lastAnswer)).toHaveLength(20);
     for (const [i, { heard, attempt }] of done.entries()) {
       const received = heard.stretches[0]!.payload;
-      expect(compareBytes(received, payloadOf(wanted[i]!.audio))).toMatchObject({
+      expect(compareBytes(received, wanted[i]!.sound.payload)).toMatchObject({
         sounds: [{ is: 'beginning' }],
         otherMs: 0,
       });
-      expect(compareBytes(received, payloadOf(wanted[(i + 1) % 20]!.audio)).sounds[0]!.is).toBe('different');
+      expect(compareBytes(received, wanted[(i + 1) % 20]!.sound.payload).sounds[0]!.is).toBe('different');
       expect(attempt.key).toBe(KEYS[i % KEYS.length]);
     }
   });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { renderWav } from '../../messages/wav.js';
 import { codecOf } from './codec.js';
-import { pcmOfWav } from './sounds.js';
+import { playedOf } from './sounds.js';
 
 /** A message like no other, so that what was heard of it cannot be mistaken. */
 export interface Noise {
@@ -22,5 +22,5 @@ export function noise(seconds: number, seed: number): Noise {
   }
   const wav = renderWav(samples);
   const sha256 = createHash('sha256').update(wav).digest('hex');
-  return { wav, sha256, payload: codecOf('PCMU').encode(pcmOfWav(wav)), seconds };
+  return { wav, sha256, payload: codecOf('PCMU').encode(playedOf(wav)), seconds };
 }
