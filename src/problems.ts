@@ -132,6 +132,11 @@ export const PROBLEMS = {
     when: 'The tenant would have more contacts than its `max_contacts`',
     todo: 'Delete campaigns that are over, or ask the operator for more',
   },
+  contacts_lack_fields: {
+    status: 409,
+    when: 'The flow names a field without a default, and contacts do not have it',
+    todo: 'Give it a default in the flow, as in `{name|default}`; `preview` tells how many lack what',
+  },
   idempotency_key_in_use: {
     status: 409,
     when: 'The request with this Idempotency-Key is under way',

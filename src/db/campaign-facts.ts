@@ -15,7 +15,8 @@ export interface OwnFacts {
   now: Date;
   /** In their order. */
   trunks: TrunkFacts[];
-  message_seconds: number;
+  /** Of the campaign's message; null where it has none, or none of a known length. */
+  message_seconds: number | null;
   campaign_in_use: number;
   tenant_ports: number;
   tenant_in_use: number;

@@ -154,3 +154,16 @@ export async function listUnknownMessages(
   );
   return rows.map(({ id }) => id);
 }
+
+/** How long messages are, in seconds, by id; without those of which it is not known. */
+export async function findMessageSeconds(
+  db: Db,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<Map<string, number>> {
+  const { rows } = await db.query<{ id: string; seconds: number }>(
+    'SELECT id, seconds FROM messages WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND seconds IS NOT NULL',
+    [tenantId, ids],
+  );
+  return new Map(rows.map(({ id, seconds }) => [id, seconds]));
+}
