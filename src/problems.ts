@@ -135,7 +135,7 @@ export const PROBLEMS = {
   contacts_lack_fields: {
     status: 409,
     when: 'The flow names a field without a default, and contacts do not have it',
-    todo: 'Give it a default in the flow, as in `{name|default}`; `preview` tells how many lack what',
+    todo: 'Give the field a default in the flow; `preview` tells how many lack what',
   },
   idempotency_key_in_use: {
     status: 409,
