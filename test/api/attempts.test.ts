@@ -52,6 +52,7 @@ describe('attempts', () => {
       machine: null,
       steps: null,
       answers: null,
+      test: false,
     });
     expect(json.data[1]).toMatchObject({ state: 'open', disposition: null, ended_at: null });
   });
