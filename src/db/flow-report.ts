@@ -50,7 +50,7 @@ export const ANSWERS = `WITH given AS (
     CROSS JOIN LATERAL jsonb_each_text(a.answers) AS e(name, value)
     WHERE a.tenant_id = $1 AND a.campaign_id = $3 GROUP BY 1, 2
   ), ranked AS (
-    SELECT *, row_number() OVER (PARTITION BY name ORDER BY attempts DESC, value) AS rank FROM given
+    SELECT *, row_number() OVER (PARTITION BY name ORDER BY attempts DESC, value COLLATE "C") AS rank FROM given
   ), by_name AS (
     SELECT name, sum(attempts) AS attempts, count(*) AS different,
       json_agg(json_build_object('value', value, 'attempts', attempts) ORDER BY rank) FILTER (WHERE rank <= ${MOST_VALUES}) AS values

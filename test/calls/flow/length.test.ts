@@ -17,7 +17,7 @@ const flow = flowDefinition.parse({
     },
     long: { type: 'play', message: ID, next: 'long_too' },
     long_too: { type: 'record', save_as: 'r', max_seconds: 600, silence_seconds: null },
-    sort: { type: 'branch', value: '{x}', cases: { a: 'leave' }, otherwise: 'bye' },
+    sort: { type: 'branch', value: '{x}', cases: { a: 'bye' }, otherwise: 'leave' },
     leave: {
       type: 'record',
       prompt: [{ say: 'number', value: '7' }],
