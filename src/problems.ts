@@ -134,8 +134,8 @@ export const PROBLEMS = {
   },
   contacts_lack_fields: {
     status: 409,
-    when: 'The flow names a field without a default, and contacts do not have it',
-    todo: 'Give the field a default in the flow; `preview` tells how many lack what',
+    when: 'What the campaign says names a field without a default, and contacts do not have it',
+    todo: 'Give the field a default there; `preview` tells how many lack what',
   },
   idempotency_key_in_use: {
     status: 409,

@@ -15,8 +15,6 @@ export interface OwnFacts {
   now: Date;
   /** In their order. */
   trunks: TrunkFacts[];
-  /** Of the campaign's message; null where it has none, or none of a known length. */
-  message_seconds: number | null;
   campaign_in_use: number;
   tenant_ports: number;
   tenant_in_use: number;
@@ -83,7 +81,6 @@ export async function findOwnFacts(db: Db, tenantId: string, campaignId: string)
         r.later AS retries_later, r.next AS next_retry_at
       FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
-      LEFT JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
       CROSS JOIN LATERAL (${TRUNK_FACTS}) AS tr
       CROSS JOIN LATERAL (
         SELECT count(*)::integer AS tenant,

@@ -1,6 +1,8 @@
-import { neededFields } from '../calls/flow/texts.js';
+import { fieldsOf } from '../calls/flow/text.js';
+import { messagesOf, neededFields } from '../calls/flow/texts.js';
 import type { Campaign } from './campaigns.js';
-import { findFlowById } from './flows.js';
+import { findFlowOf } from './flows.js';
+import { listMessageTexts } from './messages.js';
 import type { Db } from './pool.js';
 
 /** A field that contacts which wait for a call lack, how many those are, and some of their numbers. */
@@ -10,14 +12,18 @@ export interface MissingField {
   examples: string[];
 }
 
+/** What a campaign's calls say. */
+type Said = Pick<Campaign, 'message_id' | 'flow_id' | 'flow_version' | 'machine_detection'>;
+
 /** The fields that each contact of a campaign must have, because what its calls say names them without a default; in order. */
-export async function findNeededFields(
-  db: Db,
-  tenantId: string,
-  { flow_id, flow_version }: Pick<Campaign, 'flow_id' | 'flow_version'>,
-): Promise<string[]> {
-  const flow = flow_id === null ? null : await findFlowById(db, tenantId, flow_id, flow_version);
-  return flow ? neededFields(flow.definition) : [];
+export async function findNeededFields(db: Db, tenantId: string, campaign: Said): Promise<string[]> {
+  const flow = await findFlowOf(db, tenantId, campaign);
+  if (!flow) return [];
+  const left = campaign.machine_detection?.message_id ?? null;
+  const messages = [...messagesOf(flow).map(({ id }) => id), ...(left === null ? [] : [left])];
+  const texts = await listMessageTexts(db, tenantId, messages);
+  const named = texts.flatMap(fieldsOf).filter(({ hasDefault }) => !hasDefault);
+  return [...new Set([...neededFields(flow), ...named.map(({ name }) => name)])].sort();
 }
 
 const MOST_EXAMPLES = 3;

@@ -1,3 +1,4 @@
+import { flowOfMessage } from '../calls/flow/of-message.js';
 import type { Flow as Definition } from '../calls/flow/schema.js';
 import { CampanileError } from '../errors.js';
 import type { Db, Tx } from './pool.js';
@@ -43,7 +44,18 @@ export async function findFlowById(
   return rows[0] ?? null;
 }
 
-/** The same; until the transaction ends the flow stays, and its versions too. */
+/** What a campaign's calls do: its flow, in the newest version where it has none yet, or that of its message. Null when it was deleted. */
+export async function findFlowOf(
+  db: Db,
+  tenantId: string,
+  campaign: { message_id: string | null; flow_id: string | null; flow_version: number | null },
+): Promise<Definition | null> {
+  const { message_id, flow_id, flow_version } = campaign;
+  if (flow_id === null) return message_id === null ? null : flowOfMessage(message_id, null);
+  return (await findFlowById(db, tenantId, flow_id, flow_version))?.definition ?? null;
+}
+
+/** As `findFlowById`; until the transaction ends the flow stays, and its versions too. */
 export async function shareFlow(
   tx: Tx,
   tenantId: string,

@@ -199,6 +199,21 @@ describe('fields that a flow names', () => {
     expect((await show(id)).contacts.total).toBe(1);
   });
 
+  it('may be named by a message of text as well', async () => {
+    const made = await api.db.pool.query<{ id: string }>(
+      `INSERT INTO messages (tenant_id, id, name, text, language) VALUES ($1, uuidv7(), 'Text', 'Dear {title}, of {city|here}', 'en')
+        RETURNING id`,
+      [tenant.id],
+    );
+    const message_id = made.rows[0]!.id;
+    const definition = { start: 'ring', steps: { ring: { type: 'play', message: message_id } } };
+    const flow_id = (await send('POST', '/v1/flows', { name: 'Flow', definition })).json.id;
+    for (const said of [{ message_id }, { message_id: undefined, flow_id }]) {
+      const id = await createCampaign(api, tenant, said);
+      expect(wrong((await contacts(id, [{ number: ada }])).json)).toEqual(['/0/fields/title']);
+    }
+  });
+
   it('are not asked for on a list of numbers, nor by a campaign with a message', async () => {
     const id = await createCampaign(api, tenant);
     expect((await contacts(id, [{ number: ada }])).status).toBe(201);

@@ -16,7 +16,7 @@ import {
 } from '../../db/campaign-facts.js';
 import { type Campaign, findCampaignById } from '../../db/campaigns.js';
 import { findMissingFields, findNeededFields } from '../../db/contact-fields.js';
-import { findFlowById } from '../../db/flows.js';
+import { findFlowOf } from '../../db/flows.js';
 import { findMessageSeconds } from '../../db/messages.js';
 import { type TenantDatabase, transaction } from '../../db/pool.js';
 import { notFound } from '../problem.js';
@@ -76,7 +76,7 @@ export const getPreview = route({
     const from = campaign.start_at && campaign.start_at > own.now ? campaign.start_at : own.now;
     const sorted = sortOut(left, campaign.calling_window, from);
     const pbxTrunks = own.trunks.map(({ pbx_trunk }) => pbx_trunk);
-    const heard = own.message_seconds ?? (await secondsOfFlow(db, tenant.id, campaign));
+    const heard = await secondsOfCalls(db, tenant.id, campaign);
     const speed = speedOf(campaign, own, heard, await installation(pbxTrunks, campaign.test));
     const needed = await findNeededFields(db, tenant.id, campaign);
     const { endsAt, expired } = estimateEnd({
@@ -120,18 +120,14 @@ async function findFacts(
   });
 }
 
-/** Assumed of a message whose length is not known. */
+/** Of a flow that was deleted nothing is known. */
 const USUAL_SECONDS = 20;
 
-async function secondsOfFlow(
-  db: TenantDatabase,
-  tenantId: string,
-  { flow_id, flow_version }: Campaign,
-): Promise<number> {
-  const flow = flow_id === null ? null : await findFlowById(db, tenantId, flow_id, flow_version);
+async function secondsOfCalls(db: TenantDatabase, tenantId: string, campaign: Campaign): Promise<number> {
+  const flow = await findFlowOf(db, tenantId, campaign);
   if (!flow) return USUAL_SECONDS;
-  const ids = messagesOf(flow.definition).map((named) => named.id);
-  return secondsOf(flow.definition, await findMessageSeconds(db, tenantId, ids));
+  const ids = messagesOf(flow).map((named) => named.id);
+  return secondsOf(flow, await findMessageSeconds(db, tenantId, ids));
 }
 
 function trunkOf(trunk: TrunkFacts, { pbxTrunks }: InstallationFacts): TrunkInCampaign {

@@ -190,7 +190,7 @@ async function checkFields(tx: Tx, tenantId: string, found: Campaign): Promise<v
   });
   throw new CampanileError(
     'contacts_lack_fields',
-    `${named.join('; ')}: name a default where the flow names the field, as in {${missing[0]!.field}|default}, or take another flow`,
+    `${named.join('; ')}: name a default where the text names the field, as in {${missing[0]!.field}|default}, or say something else`,
   );
 }
 

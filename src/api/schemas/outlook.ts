@@ -55,7 +55,7 @@ export const preview = z
       )
       .meta({
         description:
-          'Fields that the flow names without a default and that contacts lack: until there are none, the campaign cannot be started or resumed',
+          'Fields that the flow or a message of text names without a default and that contacts lack: until there are none, the campaign cannot be started or resumed',
       }),
     estimate: z.strictObject({
       ends_at: time.nullable().meta({ description: 'When all will have been called once; null: never' }),
