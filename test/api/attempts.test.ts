@@ -52,7 +52,6 @@ describe('attempts', () => {
       machine: null,
       steps: null,
       answers: null,
-      test: false,
     });
     expect(json.data[1]).toMatchObject({ state: 'open', disposition: null, ended_at: null });
   });

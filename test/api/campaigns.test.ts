@@ -44,7 +44,6 @@ describe('campaigns', () => {
       id: expect.any(String),
       test: false,
       status: 'draft',
-      test: false,
       flow_id: null,
       flow_version: null,
       opt_out_key: null,
