@@ -132,6 +132,11 @@ export const PROBLEMS = {
     when: 'The tenant would have more contacts than its `max_contacts`',
     todo: 'Delete campaigns that are over, or ask the operator for more',
   },
+  contacts_lack_fields: {
+    status: 409,
+    when: 'What the campaign says names a field without a default, and contacts do not have it',
+    todo: 'Give the field a default there; `preview` tells how many lack what',
+  },
   idempotency_key_in_use: {
     status: 409,
     when: 'The request with this Idempotency-Key is under way',

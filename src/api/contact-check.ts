@@ -20,13 +20,21 @@ const MAX_NAMED = 100;
 /** So many numbers take about 3 ms to parse; calls in this process wait no longer for their turn. */
 const ROWS_PER_TURN = 200;
 
+/** By what rows are read. */
+export interface RowRules {
+  /** Where numbers without a country code are; null: nowhere. */
+  region: string | null;
+  /** Fields that each must have, because what the campaign's calls say names them without a default. */
+  neededFields: readonly string[];
+}
+
 /**
- * Checks all rows; numbers without a country code are read in `region`. Throws a FieldsInvalid that names the first
+ * Checks all rows. Throws a FieldsInvalid that names the first
  * 100 errors and counts all, and a CampanileError (`too_many_contacts`, 413) beyond 100,000 rows.
  */
 export async function checkContacts(
   source: AsyncIterable<ContactRow>,
-  region: string | null,
+  rules: RowRules,
 ): Promise<CheckedContacts> {
   const unique = new Map<string, Omit<NewContact, 'id'>>();
   const named: FieldError[] = [];
@@ -41,7 +49,7 @@ export async function checkContacts(
     }
     if (rows % ROWS_PER_TURN === 0) await setImmediate();
     const errors: FieldError[] = [];
-    const contact = checkRow(row, region, errors);
+    const contact = checkRow(row, rules, errors);
     if (contact && !unique.has(contact.number)) unique.set(contact.number, contact);
     wrong += errors.length;
     named.push(...errors.slice(0, MAX_NAMED - named.length));
@@ -54,7 +62,7 @@ export async function checkContacts(
 /** What is wrong with a row, or the contact that it makes. The number is in E.164 then. */
 export function checkRow(
   { pointer, line, value }: ContactRow,
-  region: string | null,
+  { region, neededFields }: RowRules,
   errors: FieldError[],
 ): Omit<NewContact, 'id'> | undefined {
   const where = line === null ? '' : `line ${line}: `;
@@ -66,7 +74,13 @@ export function checkRow(
   const contact = check(newContact, value, wrong, (path) => [pointer, ...path.map(escapeKey)].join('/'));
   errors.push(...wrong.map(({ field, message }) => ({ field, message: where + message })));
   if (!contact) return undefined;
+  for (const name of neededFields) {
+    if (hasField(contact, name)) continue;
+    const message = `${where}is required: what the campaign says names it without a default`;
+    errors.push({ field: `${pointer}/fields/${escapeKey(name)}`, message });
+  }
   const read = readNumber(contact.number, region);
+  if (read && errors.length > 0) return undefined;
   if (read) {
     const zones = contact.time_zone === null ? [...read.zones].sort() : [contact.time_zone];
     // { ...contact, zones } would cost a hidden class for each row.
@@ -74,6 +88,11 @@ export function checkRow(
   }
   errors.push({ field: `${pointer}/number`, message: where + whyNot(contact.number, region) });
   return undefined;
+}
+
+/** As src/db/contact-fields.ts asks: of a name that is not there, or with nothing but blanks, there is nothing to say. */
+function hasField({ fields }: { fields: Readonly<Record<string, unknown>> }, name: string): boolean {
+  return Object.hasOwn(fields, name) && String(fields[name] ?? '').trim() !== '';
 }
 
 // 4.93012E+11, or 4,93012E+11 where the comma is the decimal point.

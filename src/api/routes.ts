@@ -1,6 +1,6 @@
 import type { Route } from './route.js';
 import { createApiKey, deleteApiKey, getApiKey, getApiKeys } from './routes/api-keys.js';
-import { listCampaignAttempts } from './routes/attempts.js';
+import { getAttempt, listCampaignAttempts } from './routes/attempts.js';
 import { getAudit, getInstallationAudit } from './routes/audit.js';
 import { getPreview, getWhy } from './routes/campaign-outlook.js';
 import {
@@ -120,6 +120,7 @@ export const routes: readonly Route[] = [
   getImport,
   getRejected,
   listCampaignAttempts,
+  getAttempt,
   createSuppressionList,
   getSuppressionLists,
   getSuppressionList,

@@ -19,7 +19,7 @@ export async function readNumbers(
   region: string | null,
 ): Promise<{ numbers: string[]; rows: number }> {
   const source = upload.type === 'text/csv' ? numbersOf(readContacts(upload)) : readJson(upload.bytes);
-  const { unique, rows } = await checkContacts(source, region);
+  const { unique, rows } = await checkContacts(source, { region, neededFields: [] });
   return { numbers: unique.map(({ number }) => number), rows };
 }
 

@@ -1,3 +1,4 @@
+import type { Answers, Happened } from '../calls/flow/happened.js';
 import type { MachineVerdict } from '../calls/machine.js';
 import type { HungUpBy } from '../calls/report.js';
 import type { Disposition } from '../calls/states.js';
@@ -27,6 +28,10 @@ export interface Attempt {
   hung_up_by: HungUpBy | null;
   /** Answered, and nothing of the message was heard. */
   silent: boolean;
+  /** What happened in the call, in order; null where nobody answered. */
+  steps: Happened[] | null;
+  /** What the flow kept. */
+  answers: Answers | null;
   /** Its campaign is a test: nobody was called. */
   test: boolean;
   /** Who answered; null where that was not looked into. */
@@ -34,7 +39,7 @@ export interface Attempt {
 }
 
 const COLUMNS = `id, campaign_id, contact_id, trunk_id, number, ordinal, state, disposition, claimed_at, answered_at,
-  ended_at, ring_seconds, talk_seconds, heard_seconds, key, sip_status, hangup_cause, hung_up_by, silent, test, machine`;
+  ended_at, ring_seconds, talk_seconds, heard_seconds, key, sip_status, hangup_cause, hung_up_by, silent, steps, answers, test, machine`;
 
 /** A campaign's attempts, oldest first; of one contact when `contactId` is not null. */
 export async function listAttempts(
@@ -54,12 +59,18 @@ export async function listAttempts(
   return rows;
 }
 
-/** All attempts of a campaign, oldest first, some at a time; in one state or with one disposition where that is not null. */
+/** Attempts in one state or with one disposition, where that is not null. */
+export interface AttemptFilter {
+  state: Attempt['state'] | null;
+  disposition: Disposition | null;
+}
+
+/** All attempts of a campaign, oldest first, some at a time. */
 export function readAttempts(
   tx: Tx,
   tenantId: string,
   campaignId: string,
-  only: { state: Attempt['state'] | null; disposition: Disposition | null },
+  only: AttemptFilter,
 ): AsyncGenerator<Attempt[]> {
   return readCursor<Attempt & Record<string, unknown>>(
     tx,
@@ -69,4 +80,30 @@ export function readAttempts(
       ORDER BY id`,
     [tenantId, campaignId, only.state, only.disposition],
   );
+}
+
+export async function findAttemptById(db: Db, tenantId: string, id: string): Promise<Attempt | null> {
+  const { rows } = await db.query<Attempt>(
+    `SELECT ${COLUMNS} FROM attempts WHERE tenant_id = $1 AND id = $2`,
+    [tenantId, id],
+  );
+  return rows[0] ?? null;
+}
+
+/** The names under which a campaign's attempts kept answers, in order, at most `most`; of those that `readAttempts` reads. */
+export async function listAnswerNames(
+  db: Db,
+  tenantId: string,
+  campaignId: string,
+  only: AttemptFilter,
+  most: number,
+): Promise<string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    `SELECT DISTINCT jsonb_object_keys(answers) AS name FROM attempts
+      WHERE tenant_id = $1 AND campaign_id = $2 AND ($3::text IS NULL OR state = $3)
+        AND ($4::text IS NULL OR disposition = $4)
+      ORDER BY name LIMIT $5`,
+    [tenantId, campaignId, only.state, only.disposition, most],
+  );
+  return rows.map(({ name }) => name);
 }

@@ -15,7 +15,6 @@ export interface OwnFacts {
   now: Date;
   /** In their order. */
   trunks: TrunkFacts[];
-  message_seconds: number;
   campaign_in_use: number;
   tenant_ports: number;
   tenant_in_use: number;
@@ -70,19 +69,15 @@ const TRUNK_FACTS = `SELECT json_agg(json_build_object('name', tr.name, 'pbx_tru
     WHERE n.tenant_id = s.tenant_id AND n.id = s.id) AS sn ON true
   WHERE ct.tenant_id = p.tenant_id AND ct.campaign_id = p.id`;
 
-// A second speaks some 14 letters; a flow may take any time.
-const SPOKEN_SECONDS = 'coalesce(length(m.text) / 14.0, 30)::double precision';
-
 /** Null when the tenant has no such campaign. */
 export async function findOwnFacts(db: Db, tenantId: string, campaignId: string): Promise<OwnFacts | null> {
   const { rows } = await db.query<OwnFacts>(
-    `SELECT statement_timestamp() AS now, coalesce(tr.trunks, '[]') AS trunks, coalesce(m.seconds, ${SPOKEN_SECONDS}) AS message_seconds,
+    `SELECT statement_timestamp() AS now, coalesce(tr.trunks, '[]') AS trunks,
         o.campaign AS campaign_in_use, t.ports AS tenant_ports, o.tenant AS tenant_in_use,
         least(p.calls_per_second, t.calls_per_second) AS calls_per_second,
         r.later AS retries_later, r.next AS next_retry_at
       FROM campaigns p
       JOIN tenants t ON t.id = p.tenant_id
-      LEFT JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
       CROSS JOIN LATERAL (${TRUNK_FACTS}) AS tr
       CROSS JOIN LATERAL (
         SELECT count(*)::integer AS tenant,

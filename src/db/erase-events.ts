@@ -7,8 +7,8 @@ const AT_ONCE = 2_000;
 
 /** An event's data (jsonb) without the person: the ids stay. */
 const erased = (data: string) =>
-  `(${data} || CASE WHEN ${data} ? 'fields' THEN '{"number": "erased", "fields": {}}'::jsonb
-    ELSE '{"number": "erased"}'::jsonb END)`;
+  `(${data} || '{"number": "erased"}' || CASE WHEN ${data} ? 'fields' THEN '{"fields": {}}'::jsonb
+    WHEN ${data} ? 'steps' THEN '{"steps": null, "answers": null}'::jsonb ELSE '{}'::jsonb END)`;
 
 /** The same for each of a batch's events that holds the number. */
 const ERASED_ITEMS = `(SELECT json_agg(CASE WHEN ${holds('i.item::text')} THEN ${erased('i.item::jsonb')}::json ELSE i.item END

@@ -19,6 +19,7 @@ export interface Erased {
  */
 export async function eraseMentions(db: TenantDatabase, tenantId: string, traces: Traces): Promise<number> {
   let mentions = await eraseInContacts(db, tenantId, traces);
+  mentions += await eraseInAnswers(db, tenantId, traces);
   mentions += await eraseInImports(db, tenantId, traces);
   mentions += await eraseInAudit(db, tenantId, traces);
   mentions += await eraseInEvents(db, tenantId, traces);
@@ -52,7 +53,7 @@ export async function eraseRows(tx: Tx, tenantId: string, number: string): Promi
   );
   const campaigns = rows.map(({ id }) => id);
   const attempts = await tx.query(
-    `UPDATE attempts SET number = 'erased ' || contact_id WHERE tenant_id = $1 AND number = $2`,
+    `UPDATE attempts SET number = 'erased ' || contact_id, steps = NULL, answers = NULL WHERE tenant_id = $1 AND number = $2`,
     [tenantId, number],
   );
   const contacts = await tx.query(
@@ -103,6 +104,36 @@ async function eraseInContacts(
               WHERE key !~ $2 AND value::text !~ $2)
           WHERE tenant_id = $1 AND id = ANY($3::uuid[])`,
         [tenantId, pattern, rows.map((row) => row.id)],
+      );
+    });
+    mentions += rows.length;
+  }
+  return mentions;
+}
+
+/** What others said or pressed that holds the number: of such a call nothing stays but that it was. */
+async function eraseInAnswers(
+  db: TenantDatabase,
+  tenantId: string,
+  { number, national, pattern }: Traces,
+): Promise<number> {
+  const { rows: campaigns } = await db.query<{ id: string }>(
+    'SELECT id FROM campaigns WHERE tenant_id = $1',
+    [tenantId],
+  );
+  let mentions = 0;
+  for (const { id } of campaigns) {
+    const { rows } = await db.query<{ id: string }>(
+      `SELECT id FROM attempts WHERE tenant_id = $1 AND campaign_id = $4 AND number <> $5
+          AND (${holds('steps::text')} OR ${holds('answers::text')})`,
+      [tenantId, national, pattern, id, number],
+    );
+    if (rows.length === 0) continue;
+    await transaction(db, async (tx) => {
+      await lockCampaign(tx, tenantId, id);
+      await tx.query(
+        'UPDATE attempts SET steps = NULL, answers = NULL WHERE tenant_id = $1 AND id = ANY($2::uuid[])',
+        [tenantId, rows.map((row) => row.id)],
       );
     });
     mentions += rows.length;

@@ -1,3 +1,4 @@
+import { flowOfMessage } from '../calls/flow/of-message.js';
 import type { Flow as Definition } from '../calls/flow/schema.js';
 import { CampanileError } from '../errors.js';
 import type { Db, Tx } from './pool.js';
@@ -43,7 +44,18 @@ export async function findFlowById(
   return rows[0] ?? null;
 }
 
-/** The same; until the transaction ends the flow stays, and its versions too. */
+/** What a campaign's calls do: its flow, in the newest version where it has none yet, or that of its message. Null when it was deleted. */
+export async function findFlowOf(
+  db: Db,
+  tenantId: string,
+  campaign: { message_id: string | null; flow_id: string | null; flow_version: number | null },
+): Promise<Definition | null> {
+  const { message_id, flow_id, flow_version } = campaign;
+  if (flow_id === null) return message_id === null ? null : flowOfMessage(message_id, null);
+  return (await findFlowById(db, tenantId, flow_id, flow_version))?.definition ?? null;
+}
+
+/** As `findFlowById`; until the transaction ends the flow stays, and its versions too. */
 export async function shareFlow(
   tx: Tx,
   tenantId: string,
@@ -85,27 +97,25 @@ export async function insertFlow(
   return (await findFlowById(tx, tenantId, id))!;
 }
 
-/**
- * Sets a flow's name and what it does. That is a new version, unless it does what it did. Null where there is no such flow.
- */
+/** Sets the name of a locked flow and what it does. That is a new version, unless it does what it did. */
 export async function replaceFlow(
   tx: Tx,
   tenantId: string,
-  { id, name, definition }: { id: string; name: string; definition: Definition },
-): Promise<Flow | null> {
-  if (!(await lockFlow(tx, tenantId, id))) return null;
-  const before = (await findFlowById(tx, tenantId, id))!;
-  const isNew = JSON.stringify(before.definition) !== JSON.stringify(definition);
-  const version = before.version + (isNew ? 1 : 0);
+  found: Flow,
+  { name, definition }: { name: string; definition: Definition },
+): Promise<Flow> {
+  const { id } = found;
+  const isNew = JSON.stringify(found.definition) !== JSON.stringify(definition);
+  const version = found.version + (isNew ? 1 : 0);
   if (isNew) await insertVersion(tx, tenantId, id, version, definition);
-  if (isNew || name !== before.name) {
+  if (isNew || name !== found.name) {
     await tx.query(
       `UPDATE flows SET name = $3, version = $4, updated_at = statement_timestamp() WHERE tenant_id = $1 AND id = $2`,
       [tenantId, id, name, version],
     );
   }
   await deleteVersions(tx, tenantId, id, version - VERSIONS_KEPT);
-  return findFlowById(tx, tenantId, id);
+  return (await findFlowById(tx, tenantId, id))!;
 }
 
 /**
@@ -136,13 +146,10 @@ export async function deleteUnusedFlows(db: Db, tenantId: string): Promise<void>
   );
 }
 
-/** Until the transaction ends nobody else changes the flow, nor takes it or a version of it for a campaign. */
-async function lockFlow(tx: Tx, tenantId: string, id: string): Promise<boolean> {
-  const { rowCount } = await tx.query(
-    'SELECT FROM flows WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE',
-    [tenantId, id],
-  );
-  return rowCount !== 0;
+/** The flow, which nobody else changes until the transaction ends, nor takes for a campaign. Null where there is none. */
+export async function lockFlow(tx: Tx, tenantId: string, id: string): Promise<Flow | null> {
+  await tx.query('SELECT FROM flows WHERE tenant_id = $1 AND id = $2 FOR UPDATE', [tenantId, id]);
+  return findFlowById(tx, tenantId, id);
 }
 
 async function insertVersion(

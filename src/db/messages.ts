@@ -154,3 +154,25 @@ export async function listUnknownMessages(
   );
   return rows.map(({ id }) => id);
 }
+
+/** How long messages are, in seconds, by id; about, where they are text: 15 characters a second. */
+export async function findMessageSeconds(
+  db: Db,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<Map<string, number>> {
+  const { rows } = await db.query<{ id: string; seconds: number }>(
+    'SELECT id, coalesce(seconds, length(text) / 15.0)::real AS seconds FROM messages WHERE tenant_id = $1 AND id = ANY($2::uuid[])',
+    [tenantId, ids],
+  );
+  return new Map(rows.map(({ id, seconds }) => [id, seconds]));
+}
+
+/** The texts of those of these messages that are text. */
+export async function listMessageTexts(db: Db, tenantId: string, ids: readonly string[]): Promise<string[]> {
+  const { rows } = await db.query<{ text: string }>(
+    'SELECT text FROM messages WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND text IS NOT NULL',
+    [tenantId, ids],
+  );
+  return rows.map(({ text }) => text);
+}

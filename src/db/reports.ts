@@ -1,5 +1,6 @@
 import { CONTACT_STATES, type ContactState, type Disposition } from '../calls/states.js';
 import { firstIdAt } from '../ids.js';
+import { ANSWERS, type AnswerReport, STEPS, type StepReport } from './flow-report.js';
 import type { Db } from './pool.js';
 
 /** Sums over some attempts. Those of seconds come with the number of attempts of which the seconds are known. */
@@ -19,6 +20,8 @@ export interface Sums {
   talks: number;
   heard_seconds: number;
   heards: number;
+  /** Of `heards`, those of a message whose length is known, and those who heard all of it. */
+  heards_of_messages: number;
   heard_to_end: number;
 }
 
@@ -38,6 +41,9 @@ export interface Report {
     contacts: Record<ContactState, number>;
     sums: Sums;
   }[];
+  /** Of one campaign; else empty. */
+  steps: StepReport[];
+  answers: AnswerReport[];
 }
 
 // ITU-T E.425 section 1.3 (answer-seizure ratio) and E.600 (seizure: a bid that obtains a circuit). A call that the PBX
@@ -62,6 +68,7 @@ const SUMS = [
   'talks',
   'heard_seconds',
   'heards',
+  'heards_of_messages',
   'heard_to_end',
 ] as const satisfies readonly (keyof Sums)[];
 
@@ -83,14 +90,15 @@ const cells = (
     count(a.talk_seconds) FILTER (WHERE a.disposition IN ('answered', 'machine')) AS talks,
     sum(a.heard_seconds::double precision) AS heard_seconds,
     count(a.heard_seconds) AS heards,
+    count(a.heard_seconds) FILTER (WHERE m.seconds IS NOT NULL) AS heards_of_messages,
     count(*) FILTER (WHERE a.heard_seconds >= m.seconds) AS heard_to_end
   FROM attempts a
   JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
-  JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
+  LEFT JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
   WHERE a.tenant_id = $1 AND ${where}
   GROUP BY 1, 2, 3, 4, 5`;
 
-const report = (where: string, campaigns: string) => `WITH cells AS MATERIALIZED (${cells(where)}),
+const report = (where: string, campaigns: string, more = '') => `WITH cells AS MATERIALIZED (${cells(where)}),
   sums AS (
     SELECT grouping(campaign_id, hour, disposition, key, sip_status) AS by, campaign_id, disposition, key, sip_status,
       to_char(hour AT TIME ZONE $2, 'YYYY-MM-DD"T"HH24:MI:SS') AS local,
@@ -103,9 +111,13 @@ const report = (where: string, campaigns: string) => `WITH cells AS MATERIALIZED
     (SELECT json_agg(json_build_object('id', p.id, 'name', p.name, 'test', p.test,
         'contacts', json_build_object(${CONTACT_STATES.map((state) => `'${state}', p.${state}`).join(', ')}))
         ORDER BY p.id)
-      FROM campaigns p WHERE p.tenant_id = $1 AND ${campaigns}) AS campaigns`;
+      FROM campaigns p WHERE p.tenant_id = $1 AND ${campaigns}) AS campaigns${more}`;
 
-const OF_CAMPAIGN = report('a.campaign_id = $3', 'p.id = $3');
+const OF_CAMPAIGN = report(
+  'a.campaign_id = $3',
+  'p.id = $3',
+  `, (${STEPS}) AS steps, (${ANSWERS}) AS answers`,
+);
 const OF_TIME = report(
   'a.claimed_at >= $3 AND a.claimed_at < $4 AND a.id >= $5 AND a.id < $6 AND a.test = $7',
   'p.id IN (SELECT campaign_id FROM cells)',
@@ -159,8 +171,10 @@ async function read(db: Db, text: string, values: unknown[]): Promise<Report> {
   const { rows } = await db.query<{
     sums: SumsRow[];
     campaigns: Omit<Report['campaigns'][number], 'sums'>[] | null;
+    steps?: StepReport[] | null;
+    answers?: AnswerReport[] | null;
   }>(text, values);
-  const { sums, campaigns } = rows[0]!;
+  const { sums, campaigns, steps, answers } = rows[0]!;
   const by = (mask: number) => sums.filter((row) => row.by === mask);
   const total = by(BY.all)[0]!;
   const none = Object.fromEntries(SUMS.map((name) => [name, 0])) as unknown as Sums;
@@ -172,6 +186,8 @@ async function read(db: Db, text: string, values: unknown[]): Promise<Report> {
     byKey: by(BY.key).flatMap((row) => withKnown(row, 'key')),
     bySipStatus: by(BY.sipStatus).flatMap((row) => withKnown(row, 'sip_status')),
     campaigns: (campaigns ?? []).map((found) => ({ ...found, sums: ofCampaign.get(found.id) ?? none })),
+    steps: steps ?? [],
+    answers: answers ?? [],
   };
 }
 

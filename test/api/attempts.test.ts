@@ -50,6 +50,8 @@ describe('attempts', () => {
       hung_up_by: 'callee',
       silent: false,
       machine: null,
+      steps: null,
+      answers: null,
     });
     expect(json.data[1]).toMatchObject({ state: 'open', disposition: null, ended_at: null });
   });

@@ -18,6 +18,7 @@ import { useApi, useTenant } from './use.js';
 
 let campaignId: string;
 let importId: string;
+let attemptId: string;
 
 const api = useApi({ trustProxy: 1 });
 const owner = useTenant(api);
@@ -25,7 +26,7 @@ const stranger = useTenant(api);
 beforeAll(async () => {
   campaignId = await createCampaign(api, owner);
   await addContacts(api, owner, campaignId, numbers(3));
-  await insertAttempt(api, owner, campaignId);
+  ({ attemptId } = await insertAttempt(api, owner, campaignId));
   importId = await createImport(api, owner, campaignId);
 });
 
@@ -50,7 +51,12 @@ describe('every guarded route', () => {
   it.each(badTokens)('answers 401 to %s, and nothing happens', async (_, token) => {
     const before = await everything(api);
     for (const route of guarded) {
-      const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
+      const { path, sent } = validRequest(route, {
+        campaign: campaignId,
+        owner,
+        import: importId,
+        attempt: attemptId,
+      });
       // From different addresses: so many bad tokens from one are refused in another way.
       const headers = { 'X-Forwarded-For': `10.0.0.${routes.indexOf(route)}` };
       const reply = await api.send(route.method, path, { ...sent, token, headers });
@@ -69,7 +75,12 @@ describe('every guarded route', () => {
   it('answers 401 to a token of a tenant that does not exist', async () => {
     const token = issueToken(secret, { tenantId: unknownId }, 60);
     for (const route of ofTenant.filter((r) => r.access === 'tenant')) {
-      const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
+      const { path, sent } = validRequest(route, {
+        campaign: campaignId,
+        owner,
+        import: importId,
+        attempt: attemptId,
+      });
       expect((await api.send(route.method, path, { ...sent, token })).status).toBe(401);
     }
   });
@@ -85,7 +96,12 @@ describe('every guarded route', () => {
 describe('an admin route', () => {
   it.each(named(forAdmins))('answers 403 to a tenant, and nothing happens: $name', async ({ route }) => {
     const before = await everything(api);
-    const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
+    const { path, sent } = validRequest(route, {
+      campaign: campaignId,
+      owner,
+      import: importId,
+      attempt: attemptId,
+    });
     const reply = await api.send(route.method, path, { ...sent, token: owner.token });
     expect(reply.status).toBe(403);
     expect(reply.json.code).toBe('forbidden');
@@ -106,7 +122,12 @@ describe('a viewer', () => {
   const view = () => issueToken(secret, { tenantId: owner.id, viewer: true }, 60);
 
   it.each(named(readable))('reads what the tenant reads: $name', async ({ route }) => {
-    const { path } = validRequest(route, { campaign: campaignId, owner, import: importId });
+    const { path } = validRequest(route, {
+      campaign: campaignId,
+      owner,
+      import: importId,
+      attempt: attemptId,
+    });
     const [viewed, own] = await Promise.all([
       api.send('GET', path, { token: view() }),
       api.send('GET', path, { token: owner.token }),
@@ -121,7 +142,12 @@ describe('a viewer', () => {
     'changes nothing: $name',
     async ({ route }) => {
       const before = await everything(api);
-      const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
+      const { path, sent } = validRequest(route, {
+        campaign: campaignId,
+        owner,
+        import: importId,
+        attempt: attemptId,
+      });
       const reply = await api.send(route.method, path, { ...sent, token: view() });
       expect(reply.status).toBe(403);
       expect(reply.json.code).toBe(forAdmins.includes(route) ? 'forbidden' : 'read_only');
@@ -150,7 +176,12 @@ describe('a tenant route', () => {
   it.each(named(withId))(
     "answers 404 to another tenant's id as to an unknown one: $name",
     async ({ route }) => {
-      const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
+      const { path, sent } = validRequest(route, {
+        campaign: campaignId,
+        owner,
+        import: importId,
+        attempt: attemptId,
+      });
       const unknown = path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, unknownId);
       const noId = path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'one');
       // An admin who acts for the stranger where a tenant may not call at all; tenants are not of a tenant.
@@ -172,7 +203,12 @@ describe('a tenant route', () => {
   );
 
   it.each(named(ofTenant))('wants an admin to name a tenant that exists: $name', async ({ route }) => {
-    const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
+    const { path, sent } = validRequest(route, {
+      campaign: campaignId,
+      owner,
+      import: importId,
+      attempt: attemptId,
+    });
     const join = path.includes('?') ? '&' : '?';
     for (const suffix of ['', `${join}tenant_id=${unknownId}`, `${join}tenant_id=parish`]) {
       const reply = await api.send(route.method, path + suffix, { ...sent, token: adminToken });

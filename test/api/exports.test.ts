@@ -64,7 +64,7 @@ describe('the export of attempts', () => {
     const { json } = await get(`/v1/campaigns/${id}/attempts?limit=1000`);
     const inCells = (machine: object | null) =>
       Object.fromEntries(VERDICT.map((name) => [`machine_${name}`, machine?.[name as never] ?? null]));
-    const expected = json.data.map(({ id: attempt_id, machine, ...rest }: Record<string, unknown>) =>
+    const expected = json.data.map(({ id: attempt_id, machine, answers, ...rest }: Record<string, unknown>) =>
       Object.fromEntries(
         Object.entries({ attempt_id, ...rest, ...inCells(machine as object | null) }).map(([name, value]) => [
           name,

@@ -12,6 +12,7 @@ import { useApi, useTenant } from './use.js';
 
 let campaignId: string;
 let importId: string;
+let attemptId: string;
 
 const onlyOwners = '+493018888888';
 
@@ -24,7 +25,7 @@ const stranger = useTenant(api);
 beforeAll(async () => {
   campaignId = await createCampaign(api, owner);
   await addContacts(api, owner, campaignId, numbers(3));
-  await insertAttempt(api, owner, campaignId);
+  ({ attemptId } = await insertAttempt(api, owner, campaignId));
   importId = await createImport(api, owner, campaignId);
   const list = `/v1/suppression-lists/${owner.listId}/numbers`;
   await api.send('POST', list, { token: owner.token, body: [onlyOwners] });
@@ -94,7 +95,12 @@ describe('with the WHERE clauses taken out of its queries', () => {
       // Its own log has what it sent here before, the ids of others too.
       await api.db.pool.query('DELETE FROM audit_log WHERE tenant_id = $1', [stranger.id]);
       opened = 0;
-      const { path, sent } = validRequest(route, { campaign: campaignId, owner, import: importId });
+      const { path, sent } = validRequest(route, {
+        campaign: campaignId,
+        owner,
+        import: importId,
+        attempt: attemptId,
+      });
       const reply = await api.send(route.method, path, { ...sent, token: stranger.token });
       const told = reply.bytes.toString('latin1');
       // What an answer repeats of the request was no secret to who sent it.

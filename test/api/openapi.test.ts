@@ -73,6 +73,8 @@ describe('the OpenAPI document', () => {
     const { NewCampaign, Problem } = document.components.schemas;
     expect(NewCampaign.additionalProperties).toBe(false);
     expect(NewCampaign.required.sort()).toEqual(['name', 'trunk_ids']);
+    const { CampaignChanges, FlowStep } = document.components.schemas;
+    expect([CampaignChanges.required, FlowStep.oneOf[0].required]).toEqual([undefined, ['type', 'message']]);
     expect(NewCampaign.properties.ring_seconds).toMatchObject({ minimum: 5, maximum: 120, default: 30 });
     expect(Problem.properties.code.type).toBe('string');
     const { properties } = document.components.schemas.RetryRules;

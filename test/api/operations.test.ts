@@ -9,10 +9,11 @@ const api = useApi();
 const owner = useTenant(api);
 let campaign: string;
 let importId: string;
+let attemptId: string;
 beforeAll(async () => {
   campaign = await createCampaign(api, owner);
   await addContacts(api, owner, campaign, numbers(3));
-  await insertAttempt(api, owner, campaign);
+  ({ attemptId } = await insertAttempt(api, owner, campaign));
   importId = await createImport(api, owner, campaign);
   const admin = { token: adminToken };
   await api.send('PUT', '/v1/pbx-trunks/carrier1', { ...admin, body: { ports: 9, calls_per_second: null } });
@@ -27,7 +28,7 @@ describe('every operation that reads', () => {
   it.each(reading.map((route) => ({ name: route.path, route })))(
     'answers what its schema says: $name',
     async ({ route }) => {
-      const { path, sent } = validRequest(route, { campaign, owner, import: importId });
+      const { path, sent } = validRequest(route, { campaign, owner, import: importId, attempt: attemptId });
       const isAdmins = route.access === 'admin' || route.access === 'admin_for_tenant';
       const address = path.replace('{file}', 'start.js') + (path.endsWith('/events') ? '?follow=false' : '');
       const token = route.access === 'public' ? {} : { token: isAdmins ? adminToken : owner.token };

@@ -140,6 +140,7 @@ describe('the preview', () => {
     expect(await get('preview')).toEqual({
       test: false,
       will_dial: 11,
+      missing_fields: [],
       skipped: { suppressed: 2, no_consent: 0, zone_unknown: 0, never_open: 0 },
       later: { frequency_cap: 0, silent_call: 0 },
       estimate: {

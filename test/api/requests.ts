@@ -5,7 +5,7 @@ import { bells, type Equipped, flowBody, numbers, suppressedNumber, unknownId } 
 /** A request that would do what the route is for. */
 export function validRequest(
   route: Route,
-  ids: { campaign: string; owner: Equipped; import?: string },
+  ids: { campaign: string; owner: Equipped; import?: string; attempt?: string },
 ): { path: string; sent: Sent } {
   const noun = /^\/v1\/([\w-]+)/.exec(route.path)?.[1] ?? '';
   const id = {
@@ -16,6 +16,7 @@ export function validRequest(
     campaigns: ids.campaign,
     'suppression-lists': ids.owner.listId,
     'api-keys': ids.owner.keyId,
+    attempts: ids.attempt ?? unknownId,
     imports: ids.import ?? unknownId,
     erasures: ids.owner.erasureId,
     'installation-erasures': unknownId,

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Rejection } from '../../db/imports.js';
 import { renderStaged } from '../../db/staging.js';
 import { newId } from '../../ids.js';
-import { checkRow } from '../contact-check.js';
+import { checkRow, type RowRules } from '../contact-check.js';
 import type { FieldError } from '../problem.js';
 import { createLines, type Lines } from './lines.js';
 import type { ImportRow } from './rows.js';
@@ -28,13 +28,9 @@ export const MAX_KEPT = 100_000;
 const MAX_ROW_SHOWN = 500;
 
 /**
- * Checks rows and gathers them into batches; numbers without a country code are read in `region`. What is staged of a batch
- * is good until the next but one is asked for.
+ * Checks rows and gathers them into batches. What is staged of a batch is good until the next but one is asked for.
  */
-export async function* checkRows(
-  rows: AsyncIterable<ImportRow>,
-  region: string | null,
-): AsyncGenerator<Batch> {
+export async function* checkRows(rows: AsyncIterable<ImportRow>, rules: RowRules): AsyncGenerator<Batch> {
   let kept = 0;
   let rejectedCharacters = 0;
   let [lines, others] = [createLines(EXPECTED_BYTES), createLines(EXPECTED_BYTES)];
@@ -43,7 +39,7 @@ export async function* checkRows(
     batch.rows += 1;
     if (batch.rows % ROWS_PER_TURN === 0) await setImmediate();
     const errors: FieldError[] = [];
-    const contact = checkRow({ pointer: '', line: null, value: row.value }, region, errors);
+    const contact = checkRow({ pointer: '', line: null, value: row.value }, rules, errors);
     if (contact) {
       batch.staged.add(renderStaged({ id: newId(), ...contact }));
     } else {

@@ -7,6 +7,7 @@ import type { Tenant } from '../../db/tenants.js';
 import { CampanileError } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import type { Recording } from '../change.js';
+import type { RowRules } from '../contact-check.js';
 import { problemOfError } from '../problem.js';
 import { chunksOf } from './body.js';
 import { receiveImport } from './receive.js';
@@ -18,7 +19,12 @@ export interface Imports {
    * Resolves when the upload is whole; its contacts are then stored, whoever waits, and recorded with that. Throws what the
    * answer is to be.
    */
-  receive(tenant: Tenant, item: NewImport, body: IncomingMessage, recording: Recording): Promise<Import>;
+  receive(
+    tenant: Tenant,
+    item: NewImport,
+    upload: { body: IncomingMessage; rules: RowRules },
+    recording: Recording,
+  ): Promise<Import>;
   /** Waits `graceMs` for those that are being stored, then breaks them off. Nothing of them is left. */
   stop(graceMs: number): Promise<void>;
 }
@@ -88,15 +94,14 @@ export function createImports(
   async function receive(
     tenant: Tenant,
     item: NewImport,
-    body: IncomingMessage,
+    { body, rules }: { body: IncomingMessage; rules: RowRules },
     recording: Recording,
   ): Promise<Import> {
     const { session, job } = await begin(tenant, item, recording);
     try {
-      const { id: tenantId, default_region: region } = tenant;
-      const upload = { tenantId, region, job, body: chunksOf(body, stallMs) };
+      const upload = { tenantId: tenant.id, rules, job, body: chunksOf(body, stallMs) };
       const received = await receiveImport(session, upload);
-      track(tenantId, store(tenant, received, session, recording));
+      track(tenant.id, store(tenant, received, session, recording));
       return received;
     } catch (error) {
       // First why, then the lock: without it the import counts as interrupted.
@@ -117,9 +122,9 @@ export function createImports(
   }
 
   return {
-    async receive(tenant, item, body, recording) {
+    async receive(tenant, item, upload, recording) {
       checkRoom(tenant.id);
-      const received = receive(tenant, item, body, recording);
+      const received = receive(tenant, item, upload, recording);
       track(tenant.id, received);
       return received;
     },

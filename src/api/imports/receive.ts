@@ -1,6 +1,7 @@
 import { type Import, type ImportCounts, insertRejections, updateImport } from '../../db/imports.js';
 import type { Session } from '../../db/pool.js';
 import { stageContacts } from '../../db/staging.js';
+import type { RowRules } from '../contact-check.js';
 import { FieldsInvalid } from '../problem.js';
 import { type Batch, checkRows } from './batches.js';
 import { readRows } from './rows.js';
@@ -14,9 +15,9 @@ const PROGRESS_MS = 1000;
  */
 export async function receiveImport(
   session: Session,
-  upload: { tenantId: string; region: string | null; job: Import; body: AsyncIterable<Uint8Array> },
+  upload: { tenantId: string; rules: RowRules; job: Import; body: AsyncIterable<Uint8Array> },
 ): Promise<Import> {
-  const { tenantId, region, job, body } = upload;
+  const { tenantId, rules, job, body } = upload;
   const counts: ImportCounts = { rows: 0, rejected: 0, bytes: 0 };
   let shownAt = performance.now();
   let underWay = Promise.resolve();
@@ -32,7 +33,7 @@ export async function receiveImport(
   }
 
   try {
-    for await (const batch of checkRows(readRows(job.format, counted(body, counts)), region)) {
+    for await (const batch of checkRows(readRows(job.format, counted(body, counts)), rules)) {
       await underWay;
       underWay = keep(batch);
       underWay.catch(() => {}); // waited for in the next round, or below

@@ -1,5 +1,5 @@
 import { causeOf } from '../../calls/cause.js';
-import { type Attempt, listAttempts } from '../../db/attempts.js';
+import { type Attempt, findAttemptById, listAttempts } from '../../db/attempts.js';
 import { findCampaignById } from '../../db/campaigns.js';
 import { notFound } from '../problem.js';
 import { route } from '../route.js';
@@ -18,6 +18,19 @@ export const listCampaignAttempts = route({
     const rows = await listAttempts(db, tenant.id, id, query.contact_id ?? null, pageOf(query));
     const { data, next } = listOf(rows, query, (row) => row.id);
     return { data: data.map(showAttempt), next };
+  },
+});
+
+export const getAttempt = route({
+  method: 'get',
+  path: '/v1/attempts/{id}',
+  access: 'tenant',
+  summary: 'Show an attempt, with what happened in its call',
+  answer: attempt,
+  async handle({ db, tenant, id }) {
+    const found = await findAttemptById(db, tenant.id, id);
+    if (!found) throw notFound('attempt');
+    return showAttempt(found);
   },
 });
 

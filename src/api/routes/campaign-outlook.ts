@@ -1,4 +1,6 @@
 import { estimateEnd, type Group } from '../../calls/estimate.js';
+import { secondsOf } from '../../calls/flow/length.js';
+import { messagesOf } from '../../calls/flow/texts.js';
 import { nextOpening } from '../../calls/opening.js';
 import { type TrunkInCampaign, whyNotDialling } from '../../calls/why.js';
 import type { CallingWindow } from '../../calls/window.js';
@@ -13,6 +15,9 @@ import {
   type TrunkFacts,
 } from '../../db/campaign-facts.js';
 import { type Campaign, findCampaignById } from '../../db/campaigns.js';
+import { findMissingFields, findNeededFields } from '../../db/contact-fields.js';
+import { findFlowOf } from '../../db/flows.js';
+import { findMessageSeconds } from '../../db/messages.js';
 import { type TenantDatabase, transaction } from '../../db/pool.js';
 import { notFound } from '../problem.js';
 import { route } from '../route.js';
@@ -71,7 +76,9 @@ export const getPreview = route({
     const from = campaign.start_at && campaign.start_at > own.now ? campaign.start_at : own.now;
     const sorted = sortOut(left, campaign.calling_window, from);
     const pbxTrunks = own.trunks.map(({ pbx_trunk }) => pbx_trunk);
-    const speed = speedOf(campaign, own, await installation(pbxTrunks, campaign.test));
+    const heard = await secondsOfCalls(db, tenant.id, campaign);
+    const speed = speedOf(campaign, own, heard, await installation(pbxTrunks, campaign.test));
+    const needed = await findNeededFields(db, tenant.id, campaign);
     const { endsAt, expired } = estimateEnd({
       groups: sorted.callable,
       window: campaign.calling_window,
@@ -89,6 +96,7 @@ export const getPreview = route({
         never_open: sum(sorted.never),
       },
       later: { frequency_cap: countOf('frequency_cap'), silent_call: countOf('silent_call') },
+      missing_fields: await findMissingFields(db, tenant.id, id, needed),
       estimate: { ends_at: endsAt, expired, ...speed },
     };
   },
@@ -110,6 +118,16 @@ async function findFacts(
       groups: groups.map((g) => ({ ...g, zones: g.zones === '' ? [] : g.zones.split(' ') })),
     };
   });
+}
+
+/** Of a flow that was deleted nothing is known. */
+const USUAL_SECONDS = 20;
+
+async function secondsOfCalls(db: TenantDatabase, tenantId: string, campaign: Campaign): Promise<number> {
+  const flow = await findFlowOf(db, tenantId, campaign);
+  if (!flow) return USUAL_SECONDS;
+  const ids = messagesOf(flow).map((named) => named.id);
+  return secondsOf(flow, await findMessageSeconds(db, tenantId, ids));
 }
 
 function trunkOf(trunk: TrunkFacts, { pbxTrunks }: InstallationFacts): TrunkInCampaign {
@@ -161,7 +179,7 @@ function sortOut(groups: readonly Group[], window: CallingWindow | null, from: D
 }
 
 /** What the campaign may do at most, if nobody else dials. */
-function speedOf(campaign: Campaign, own: OwnFacts, common: InstallationFacts) {
+function speedOf(campaign: Campaign, own: OwnFacts, heardSeconds: number, common: InstallationFacts) {
   const { pbxTrunks, nodes } = common;
   const trunkPorts = overTrunks(
     own.trunks,
@@ -170,7 +188,7 @@ function speedOf(campaign: Campaign, own: OwnFacts, common: InstallationFacts) {
   );
   const limits = [campaign.ports, own.tenant_ports, trunkPorts, nodes.ports];
   const ports = Math.min(...limits.filter((limit) => limit !== null));
-  const seconds = campaign.ring_seconds / 2 + own.message_seconds;
+  const seconds = campaign.ring_seconds / 2 + heardSeconds;
   return {
     ports: nodes.alive === 0 ? null : ports,
     calls_per_second: least(ports / seconds, rateOf(own, common))!,

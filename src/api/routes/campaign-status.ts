@@ -9,6 +9,7 @@ import {
   updateCampaignStatus,
   updateFlowVersion,
 } from '../../db/campaigns.js';
+import { findMissingFields, findNeededFields } from '../../db/contact-fields.js';
 import { cancelContacts } from '../../db/contacts.js';
 import { shareFlow } from '../../db/flows.js';
 import { type Db, type TenantDatabase, type Tx, transaction } from '../../db/pool.js';
@@ -35,10 +36,19 @@ export const startCampaign = changeStatus(
     }
     await checkSuppressionLists(tx, tenantId, found);
     await takeNewestFlow(tx, tenantId, found);
+    await checkFields(tx, tenantId, found);
     await updateCampaignStatus(tx, tenantId, found.id, 'running');
     await notifyDue(tx);
   },
-  { problems: ['campaign_not_draft', 'campaign_empty', 'campaign_without_trunk', 'suppression_lists_old'] },
+  {
+    problems: [
+      'campaign_not_draft',
+      'campaign_empty',
+      'campaign_without_trunk',
+      'suppression_lists_old',
+      'contacts_lack_fields',
+    ],
+  },
 );
 
 export const pauseCampaign = changeStatus(
@@ -57,10 +67,11 @@ export const resumeCampaign = changeStatus(
   async (tx, tenantId, found) => {
     expectStatus('resume', 'campaign_not_paused', found, ['paused']);
     await checkSuppressionLists(tx, tenantId, found);
+    await checkFields(tx, tenantId, found);
     await updateCampaignStatus(tx, tenantId, found.id, 'running');
     await notifyDue(tx);
   },
-  { problems: ['campaign_not_paused', 'suppression_lists_old'] },
+  { problems: ['campaign_not_paused', 'suppression_lists_old', 'contacts_lack_fields'] },
 );
 
 export const cancelCampaign = changeStatus(
@@ -161,6 +172,25 @@ async function checkSuppressionLists(tx: Tx, tenantId: string, found: Campaign):
   throw new CampanileError(
     'suppression_lists_old',
     `the campaign demands suppression lists of the last ${days} days, and ${why}; bring them up to date and set their as_of`,
+  );
+}
+
+/** Throws a CampanileError (`contacts_lack_fields`, 409) when contacts that wait lack a field that the calls would speak. */
+async function checkFields(tx: Tx, tenantId: string, found: Campaign): Promise<void> {
+  const missing = await findMissingFields(
+    tx,
+    tenantId,
+    found.id,
+    await findNeededFields(tx, tenantId, found),
+  );
+  if (missing.length === 0) return;
+  const named = missing.map(({ field, contacts, examples }) => {
+    const some = examples.join(', ') + (contacts > examples.length ? ' ...' : '');
+    return `${contacts} ${contacts === 1 ? 'contact lacks' : 'contacts lack'} ${JSON.stringify(field)} (${some})`;
+  });
+  throw new CampanileError(
+    'contacts_lack_fields',
+    `${named.join('; ')}: name a default where the text names the field, as in {${missing[0]!.field}|default}, or say something else`,
   );
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CONTACT_STATES } from '../../calls/states.js';
 import { findCampaignById, lockCampaign, notifyDue } from '../../db/campaigns.js';
+import { findNeededFields } from '../../db/contact-fields.js';
 import { insertContacts, listContacts, lockUploads } from '../../db/contacts.js';
 import { isStoring } from '../../db/imports.js';
 import type { Tx } from '../../db/pool.js';
@@ -38,7 +39,9 @@ export const addContacts = route({
     checkOpen(campaign.status);
     if (await isStoring(db, tenant.id, id)) throw importStoring();
     return inTurn(async () => {
-      const contacts = await checkContacts(readContacts(upload), tenant.default_region);
+      const neededFields = await findNeededFields(db, tenant.id, campaign);
+      const rules = { region: tenant.default_region, neededFields };
+      const contacts = await checkContacts(readContacts(upload), rules);
       return change((tx) => store(tx, tenant.id, id, contacts));
     });
   },

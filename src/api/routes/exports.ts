@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { MachineVerdict } from '../../calls/machine.js';
 import { CONTACT_STATES, type ContactState } from '../../calls/states.js';
-import { type Attempt, readAttempts } from '../../db/attempts.js';
+import { type Attempt, listAnswerNames, readAttempts } from '../../db/attempts.js';
 import { type Campaign, findCampaignById } from '../../db/campaigns.js';
 import { type Contact, listFieldNames, readContacts } from '../../db/contacts.js';
 import type { Tx } from '../../db/pool.js';
@@ -14,6 +14,11 @@ import { showAttempt } from './attempts.js';
 
 /** Some spreadsheets take no more columns than 1024. */
 const MOST_FIELDS = 1000;
+
+/** What the columns of answers begin with. */
+const ANSWER_PREFIX = 'answer.';
+
+type ShownAttempt = ReturnType<typeof showAttempt>;
 
 const ATTEMPT_COLUMNS = {
   attempt_id: 'id',
@@ -37,6 +42,7 @@ const ATTEMPT_COLUMNS = {
   silent: 'silent',
   test: 'test',
   cause: 'cause',
+  steps: 'steps',
 } as const satisfies Record<string, keyof ReturnType<typeof showAttempt>>;
 
 /** Of the verdict on person or machine, as columns machine_status and so on. */
@@ -50,6 +56,7 @@ const MACHINE_CELLS = [
   'beep_after_ms',
   'beep',
 ] as const satisfies readonly (keyof MachineVerdict)[];
+const MACHINE_COLUMNS = MACHINE_CELLS.map((name) => `machine_${name}`);
 
 const CONTACT_COLUMNS = {
   contact_id: 'id',
@@ -76,7 +83,7 @@ export const exportAttempts = route({
   query: attemptsQuery,
   answer: exportContent(
     'Attempt',
-    [...Object.keys(ATTEMPT_COLUMNS), ...MACHINE_CELLS.map((name) => `machine_${name}`)].join(', '),
+    `${[...Object.keys(ATTEMPT_COLUMNS), ...MACHINE_COLUMNS].join(', ')}, and ${ANSWER_PREFIX}NAME for each answer`,
   ),
   problems: ['http_1_1_required', 'too_many_exports', 'exports_busy'],
   async handle({ id, query, ...call }) {
@@ -86,12 +93,7 @@ export const exportAttempts = route({
     await sendExport(call, fileOf(campaign, 'attempts', query.format), (tx) => {
       const batches = shown(readAttempts(tx, call.tenant.id, id, only));
       if (query.format === 'ndjson') return renderNdjson(batches);
-      const keys = Object.values(ATTEMPT_COLUMNS);
-      const header = [...Object.keys(ATTEMPT_COLUMNS), ...MACHINE_CELLS.map((name) => `machine_${name}`)];
-      return renderCsv(header, batches, (attempt) => [
-        ...keys.map((key) => attempt[key]),
-        ...MACHINE_CELLS.map((name) => attempt.machine?.[name] ?? null),
-      ]);
+      return renderAttempts(batches, () => listAnswerNames(tx, call.tenant.id, id, only, MOST_FIELDS + 1));
     });
   },
 });
@@ -123,6 +125,35 @@ async function* shown(batches: AsyncIterable<Attempt[]>) {
   for await (const rows of batches) yield rows.map(showAttempt);
 }
 
+/** Attempts as CSV with a column for each answer that any of them has. */
+async function* renderAttempts(
+  batches: AsyncIterable<ShownAttempt[]>,
+  listNames: () => Promise<string[]>,
+): AsyncGenerator<string> {
+  const names = await listNames();
+  if (names.length > MOST_FIELDS) throw tooManyColumns('attempts', 'answers');
+  const keys = Object.values(ATTEMPT_COLUMNS);
+  const answers = names.map((name) => ANSWER_PREFIX + name);
+  const header = [...Object.keys(ATTEMPT_COLUMNS), ...MACHINE_COLUMNS, ...answers];
+  yield* renderCsv(header, batches, (attempt) => [
+    ...keys.map((key) => (key === 'steps' ? shortSteps(attempt.steps) : attempt[key])),
+    ...MACHINE_CELLS.map((name) => attempt.machine?.[name] ?? null),
+    ...names.map((name) =>
+      attempt.answers && Object.hasOwn(attempt.answers, name) ? attempt.answers[name] : null,
+    ),
+  ]);
+}
+
+/** Steps as one cell: each with what was pressed and how it ended, as in `welcome, ask 12 answered, bye`. */
+function shortSteps(steps: ShownAttempt['steps']): string | null {
+  if (!steps) return null;
+  return steps
+    .map(({ step, pressed = [], outcome }) =>
+      [step, pressed.map(({ key }) => key).join(''), outcome ?? ''].filter((word) => word !== '').join(' '),
+    )
+    .join(', ');
+}
+
 /** Contacts as CSV with a column for each field that any of them has. */
 async function* renderContacts(
   tx: Tx,
@@ -131,10 +162,7 @@ async function* renderContacts(
   state: ContactState | null,
 ): AsyncGenerator<string> {
   const names = await listFieldNames(tx, tenantId, id, state, MOST_FIELDS + 1);
-  if (names.length > MOST_FIELDS) {
-    const message = `cannot be csv: the contacts have more than ${MOST_FIELDS} different fields; ask for ndjson`;
-    throw new FieldsInvalid([{ field: '?format', message }]);
-  }
+  if (names.length > MOST_FIELDS) throw tooManyColumns('contacts', 'fields');
   const header = [...Object.keys(CONTACT_COLUMNS), ...names.map((name) => FIELD_PREFIX + name)];
   const keys = Object.values(CONTACT_COLUMNS);
   const batches = readContacts(tx, tenantId, id, state);
@@ -142,6 +170,11 @@ async function* renderContacts(
     ...keys.map((key) => contact[key]),
     ...names.map((name) => (Object.hasOwn(contact.fields, name) ? contact.fields[name] : null)),
   ]);
+}
+
+function tooManyColumns(rows: string, columns: string): FieldsInvalid {
+  const message = `cannot be csv: the ${rows} have more than ${MOST_FIELDS} different ${columns}; ask for ndjson`;
+  return new FieldsInvalid([{ field: '?format', message }]);
 }
 
 async function* renderCsv<R>(

@@ -6,6 +6,7 @@ import {
   insertFlow,
   listFlows,
   listFlowVersions,
+  lockFlow,
   replaceFlow,
 } from '../../db/flows.js';
 import { newId } from '../../ids.js';
@@ -89,10 +90,10 @@ export const replaceFlowRoute = route({
   async handle({ change, tenant, id, body, upload, speech }) {
     await checkFlowVoices(body.definition, speech);
     return change(async (tx) => {
-      await checkDefinition(tx, tenant.id, body.definition, upload.bytes);
-      const found = await replaceFlow(tx, tenant.id, { id, ...body });
+      const found = await lockFlow(tx, tenant.id, id);
       if (!found) throw notFound('flow');
-      return showFlow(found);
+      await checkDefinition(tx, tenant.id, body.definition, upload.bytes);
+      return showFlow(await replaceFlow(tx, tenant.id, found, body));
     });
   },
 });

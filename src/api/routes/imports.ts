@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { findCampaignById } from '../../db/campaigns.js';
+import { findNeededFields } from '../../db/contact-fields.js';
 import { failAbandonedImports, findImportById, listImports } from '../../db/imports.js';
 import { newId } from '../../ids.js';
 import { checkOpen } from '../campaign-open.js';
@@ -37,7 +38,9 @@ export const createImport = route({
     await checkContactRoom(db, tenant.id);
     const format = stream.type === 'text/csv' ? ('csv' as const) : ('ndjson' as const);
     const item = { id: newId(), campaign_id: id, name: query.name ?? null, format };
-    return imports.receive(tenant, item, stream.body, recording);
+    const neededFields = await findNeededFields(db, tenant.id, campaign);
+    const rules = { region: tenant.default_region, neededFields };
+    return imports.receive(tenant, item, { body: stream.body, rules }, recording);
   },
 });
 

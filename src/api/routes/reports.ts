@@ -18,13 +18,16 @@ export const getCampaignReport = route({
   method: 'get',
   path: '/v1/campaigns/{id}/report',
   access: 'tenant',
-  summary: 'Report on a campaign: totals, and by disposition, hour, key and SIP answer',
+  summary:
+    'Report on a campaign: totals, and by disposition, hour, key and SIP answer, and by step and answer of its flow',
   query: reportQuery,
   answer: campaignReport,
   async handle({ db, tenant, id, query }) {
     const found = await withZone(() => inTurn(() => reportOfCampaign(db, tenant.id, id, query.time_zone)));
     if (!found) throw notFound('campaign');
-    return { campaign_id: id, test: found.campaigns[0]!.test, ...show(found, query.time_zone) };
+    const { steps, answers, campaigns } = found;
+    const { test } = campaigns[0]!;
+    return { campaign_id: id, test, ...show(found, query.time_zone), steps, answers };
   },
 });
 
@@ -97,7 +100,7 @@ function showTotals(sums: Sums, contacts: Record<ContactState, number>[]): z.out
     average_talk_seconds: quotient(sums.talk_seconds, sums.talks),
     average_ring_seconds: quotient(sums.ring_seconds, sums.rings),
     average_heard_seconds: quotient(sums.heard_seconds, sums.heards),
-    heard_to_end_ratio: quotient(sums.heard_to_end, sums.heards),
+    heard_to_end_ratio: quotient(sums.heard_to_end, sums.heards_of_messages),
   };
 }
 

@@ -1,7 +1,30 @@
 import { z } from 'zod';
+import { STEP_TYPES } from '../../calls/flow/schema.js';
 import { DISPOSITIONS } from '../../calls/states.js';
 import { time, uuid } from './common.js';
 import { machineVerdict } from './machine.js';
+
+const happened = z
+  .strictObject({
+    at: time.meta({ description: 'When the step began' }),
+    step: z
+      .string()
+      .meta({ description: 'Its name in the flow; `message` where the campaign has a message' }),
+    type: z.enum(STEP_TYPES),
+    heard_seconds: z.number().optional().meta({ description: 'Of its prompts' }),
+    pressed: z
+      .array(z.strictObject({ at: time, key: z.string() }))
+      .optional()
+      .meta({ description: 'Every key that was heard; stars where it is secret' }),
+    digits: z.string().optional().meta({ description: 'What was collected; stars where it is secret' }),
+    outcome: z.string().optional().meta({
+      description: 'How it ended, in one word, where there is more than one way',
+      example: 'timeout',
+    }),
+    recording: z.string().optional().meta({ description: 'The id of what was recorded' }),
+    recorded_seconds: z.number().optional(),
+  })
+  .meta({ id: 'Happened' });
 
 export const attempt = z
   .strictObject({
@@ -33,6 +56,14 @@ export const attempt = z
     silent: z.boolean().meta({
       description: 'Answered, and nothing of the message was heard: the number is not called for a while',
     }),
+    steps: z
+      .array(happened)
+      .nullable()
+      .meta({ description: 'What happened in the call, step by step; null where nobody answered' }),
+    answers: z
+      .record(z.string(), z.string())
+      .nullable()
+      .meta({ description: 'What the flow kept, by its names', example: { reply: '1' } }),
     test: z.boolean().meta({ description: 'Of a test campaign: nobody was called' }),
     machine: machineVerdict.nullable().meta({
       description: 'Person or machine; null where the campaign does not ask, or nobody answered',

@@ -45,14 +45,27 @@ export const preview = z
         description:
           'Of those that will be called, how many must wait at present; the estimate takes no account of it',
       }),
+    missing_fields: z
+      .array(
+        z.strictObject({
+          field: z.string(),
+          contacts: count.meta({ description: 'How many lack it' }),
+          examples: z.array(z.string()).meta({ description: 'Numbers of some of them' }),
+        }),
+      )
+      .meta({
+        description:
+          'Fields that the flow or a message of text names without a default and that contacts lack: until there are none, the campaign cannot be started or resumed',
+      }),
     estimate: z.strictObject({
       ends_at: time.nullable().meta({ description: 'When all will have been called once; null: never' }),
       expired: count.meta({ description: 'Who will not have been called by end_at' }),
       ports: z.int().nullable().meta({ description: 'The least of all limits; null without a node' }),
       calls_per_second: z.number().meta({ description: 'What ports and limits of speed allow' }),
-      seconds_per_call: z
-        .number()
-        .meta({ description: 'Assumed: half of ring_seconds, and the whole message' }),
+      seconds_per_call: z.number().meta({
+        description:
+          'Assumed: half of ring_seconds, and the whole message, or the longest way through the flow of who presses no key',
+      }),
     }),
   })
   .meta({ id: 'Preview' });

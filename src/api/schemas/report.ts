@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CONTACT_STATES, type ContactState, DISPOSITIONS } from '../../calls/states.js';
+import { MOST_VALUES } from '../../db/flow-report.js';
 import { count, perKey } from './campaign.js';
 import { time, uuid } from './common.js';
 
@@ -72,7 +73,9 @@ export const totals = z
     average_heard_seconds: seconds
       .nullable()
       .meta({ description: 'Of attempts of which is known how much of the message was played' }),
-    heard_to_end_ratio: ratio.meta({ description: 'Of the same, the share that heard the whole message' }),
+    heard_to_end_ratio: ratio.meta({
+      description: 'Of those whose message has a known length, the share that heard all of it',
+    }),
   })
   .meta({ id: 'ReportTotals' });
 
@@ -98,8 +101,41 @@ const parts = {
     .meta({ description: 'By the last SIP answer of the far end; 0 is that none ever came' }),
 };
 
+const times = count.meta({ description: 'How often' });
+
+const step = z
+  .strictObject({
+    step: z.string(),
+    times: count.meta({ description: 'How often calls came to it' }),
+    heard_seconds: seconds.meta({ description: 'Of all of them together' }),
+    keys: z
+      .array(z.strictObject({ key: z.string(), times }))
+      .meta({ description: 'Keys that were heard in it, unless it collects digits' }),
+    outcomes: z.array(z.strictObject({ outcome: z.string(), times })),
+  })
+  .meta({ id: 'StepReport' });
+
+const answer = z
+  .strictObject({
+    name: z.string(),
+    attempts: count.meta({ description: 'In how many calls something was kept under the name' }),
+    different: count.meta({ description: 'How many different values' }),
+    values: z
+      .array(z.strictObject({ value: z.string(), attempts: count }))
+      .meta({ description: `The ${MOST_VALUES} most frequent` }),
+  })
+  .meta({ id: 'AnswerReport' });
+
 export const campaignReport = z
-  .strictObject({ campaign_id: uuid, test, ...parts })
+  .strictObject({
+    campaign_id: uuid,
+    test,
+    ...parts,
+    steps: z
+      .array(step)
+      .meta({ description: 'What happened in the steps of its flow, the most frequent first' }),
+    answers: z.array(answer).meta({ description: 'What its flow kept, by name' }),
+  })
   .meta({ id: 'CampaignReport' });
 
 export const report = z

@@ -7,25 +7,18 @@ import { CALL_NAMES, DIGITS, keptBy, keptNames, type Text, textsOf } from './tex
 export function checkTexts(flow: Flow): Problem[] {
   const kept = keptNames(flow);
   return [
-    ...textsOf(flow).flatMap((text) => {
-      const names = namesIn(text);
-      if (typeof names === 'string') return [problemAt(text.at, names)];
-      return [...names].flatMap((name) => {
-        const wrong = whyNot(name, text, kept);
-        return wrong === null ? [] : [problemAt(text.at, wrong)];
-      });
-    }),
+    ...textsOf(flow).flatMap((text) => wrongWith(text, kept).map((message) => problemAt(text.at, message))),
     ...checkKept(flow),
   ];
 }
 
-/** The fields that it names, or what is wrong with it. */
-function namesIn({ text }: Text): Set<string> | string {
+function wrongWith(text: Text, kept: ReadonlySet<string>): string[] {
   try {
-    return new Set(fieldsOf(text).map(({ name }) => name));
+    const names = new Set(fieldsOf(text.text).map(({ name }) => name));
+    return [...names].map((name) => whyNot(name, text, kept)).filter((message) => message !== null);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return error.message;
+    return [error.message];
   }
 }
 

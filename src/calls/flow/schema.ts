@@ -203,6 +203,20 @@ export const flowDefinition = z
   })
   .meta({ id: 'FlowDefinition' });
 
+export const STEP_TYPES = [
+  'play',
+  'say',
+  'menu',
+  'collect',
+  'record',
+  'transfer',
+  'branch',
+  'set',
+  'opt_out',
+  'webhook',
+  'hangup',
+] as const satisfies readonly Step['type'][];
+
 export type Flow = z.output<typeof flowDefinition>;
 export type Step = z.output<typeof step>;
 export type Part = z.output<typeof part>;

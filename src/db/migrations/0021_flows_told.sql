@@ -21,6 +21,9 @@ CREATE TRIGGER attempt_of_erased BEFORE UPDATE OF steps, answers ON attempts FOR
   WHEN (NEW.number LIKE 'erased %' AND (NEW.steps IS NOT NULL OR NEW.answers IS NOT NULL))
   EXECUTE FUNCTION forget_erased();
 
+-- For the erasure of a person.
+GRANT UPDATE (steps, answers) ON attempts TO campanile_tenant;
+
 -- As in 0015, with steps and answers.
 CREATE OR REPLACE FUNCTION tell_attempts_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
