@@ -91,7 +91,11 @@ export async function checkSpool(config: Config): Promise<{ findings: Finding[];
 // What each is for, here and now: nothing in Campanile runs them.
 const OPTIONAL: readonly [program: string, use: string][] = [
   ['sox', 'to convert audio into the WAV that messages must be'],
-  ['espeak-ng', 'to make spoken messages out of text'],
+  [
+    'espeak-ng',
+    'for messages and flows of text (apt-get install espeak-ng), unless CAMPANILE_SPEECH_COMMAND names another engine',
+  ],
+  ['ffmpeg', 'for messages and flows of text (apt-get install ffmpeg)'],
   [
     'debootstrap',
     'for "npm run demo" and the tests, which install it themselves on Debian and Ubuntu; SIPp comes with it',

@@ -14,6 +14,7 @@ import {
 } from '../../db/campaign-facts.js';
 import { type Campaign, findCampaignById } from '../../db/campaigns.js';
 import { type TenantDatabase, transaction } from '../../db/pool.js';
+import { checkSpeech } from '../check-speech.js';
 import { notFound } from '../problem.js';
 import { route } from '../route.js';
 import { preview, why } from '../schemas/outlook.js';
@@ -71,6 +72,8 @@ export const getPreview = route({
     const from = campaign.start_at && campaign.start_at > own.now ? campaign.start_at : own.now;
     const sorted = sortOut(left, campaign.calling_window, from);
     const pbxTrunks = own.trunks.map(({ pbx_trunk }) => pbx_trunk);
+    const speech = await checkSpeech(db, tenant.id, campaign);
+    const unspeakable = sum(speech?.problems ?? []);
     const speed = speedOf(campaign, own, await installation(pbxTrunks, campaign.test));
     const { endsAt, expired } = estimateEnd({
       groups: sorted.callable,
@@ -81,14 +84,16 @@ export const getPreview = route({
     });
     return {
       test: campaign.test,
-      will_dial: sum(sorted.callable) - expired,
+      will_dial: Math.max(0, sum(sorted.callable) - expired - unspeakable),
       skipped: {
         suppressed: countOf('suppressed'),
         no_consent: countOf('no_consent'),
+        unspeakable,
         zone_unknown: sum(sorted.unknown),
         never_open: sum(sorted.never),
       },
       later: { frequency_cap: countOf('frequency_cap'), silent_call: countOf('silent_call') },
+      speech,
       estimate: { ends_at: endsAt, expired, ...speed },
     };
   },
