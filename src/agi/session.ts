@@ -95,6 +95,18 @@ export class AgiSession {
     });
   }
 
+  /**
+   * Has Asterisk say something with its own files, in the channel's language, until one of the escape digits in `args` is
+   * pressed, which it returns. @throws AgiCommandError (code 200) where a file is missing, else as all commands do
+   */
+  say(
+    words: 'SAY NUMBER' | 'SAY DIGITS' | 'SAY ALPHA' | 'SAY DATETIME',
+    args: readonly string[],
+    options: CommandOptions = {},
+  ): Promise<string | null> {
+    return this.#quietly(async () => this.#digit(words, await this.#command(words, args, options)));
+  }
+
   /** Sets a channel variable, or writes a dialplan function such as `CDR(userfield)`. */
   setVariable(name: string, value: string, options: CommandOptions = {}): Promise<void> {
     return this.#quietly(async () => {

@@ -8,7 +8,7 @@ import {
   TextTooLong,
 } from '../calls/flow/spoken.js';
 import { fieldsOf, MissingField, UnreadableField, type Values } from '../calls/flow/text.js';
-import { spokenPartsOf } from '../calls/flow/texts.js';
+import { placedPartsOf } from '../calls/flow/texts.js';
 import { CampanileError } from '../errors.js';
 import { type FieldError, FieldsInvalid } from './problem.js';
 
@@ -44,7 +44,7 @@ export async function checkTextMessage(message: TextMessage, speech: ApiSpeech):
 
 /** The same for the languages and voices of a flow's texts. A flow without any needs no engine. */
 export async function checkFlowVoices(flow: Flow, speech: ApiSpeech): Promise<void> {
-  const parts = spokenPartsOf(flow);
+  const parts = placedPartsOf(flow).flatMap(({ part, at }) => ('text' in part ? [{ part, at }] : []));
   if (parts.length === 0) return;
   const voices = await speech.voices();
   const errors = parts.flatMap(({ part, at }) => {

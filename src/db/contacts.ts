@@ -29,6 +29,8 @@ export interface Contact extends Omit<NewContact, 'zones'> {
   due_at: Date | null;
   /** What keeps it from being called until `due_at`, though it was due before. */
   held_for: HeldFor | null;
+  /** Why its text could not be spoken yet, or can never be, in words. */
+  problem: string | null;
   attempts: number;
   created_at: Date;
   updated_at: Date;
@@ -87,7 +89,8 @@ export async function insertContacts(
 
 const COLUMNS = `id, campaign_id, number, time_zone, priority, consent_basis, consent_source, consent_at, fields, state,
   attempts, created_at, updated_at, CASE WHEN state IN ('pending', 'retrying') THEN due_at END AS due_at,
-  CASE WHEN state IN ('pending', 'retrying') AND due_at > statement_timestamp() THEN held_for END AS held_for`;
+  CASE WHEN state IN ('pending', 'retrying') AND due_at > statement_timestamp() THEN held_for END AS held_for,
+  CASE WHEN held_for = 'speech' AND state IN ('pending', 'retrying') OR state = 'invalid' THEN problem END AS problem`;
 
 /** A campaign's contacts by number, which its unique index keeps in order; in one state when `state` is not null. */
 export async function listContacts(

@@ -1,4 +1,4 @@
-import { flowOfMessage } from '../calls/flow/of-message.js';
+import { flowOfMessage, leaveMessage } from '../calls/flow/of-message.js';
 import type { Flow, Key } from '../calls/flow/schema.js';
 import type { TextMessage } from '../calls/flow/spoken.js';
 import { messagesOf } from '../calls/flow/texts.js';
@@ -41,7 +41,15 @@ export interface Content {
 
 type MessageRow = { messageId: string } & (MessageSound | (TextMessage & { sha256: null }));
 
-/** Reads what calls say and do. Throws a CampanileError (`content_missing`) when the flow or a message of it is gone. */
+/** Every flow that a call may walk: the second one with a machine. */
+export function flowsOf({ flow, machine }: Content): Flow[] {
+  return machine?.message_id ? [flow, leaveMessage(machine.message_id, flow)] : [flow];
+}
+
+/**
+ * Reads what calls say and do: of a flow without a version the newest. Throws a CampanileError (`content_missing`) when the flow
+ * or a message of it is gone.
+ */
 export async function findContent(db: Db, ref: ContentRef): Promise<Content> {
   const flow = ref.messageId === null ? await findFlow(db, ref) : flowOfMessage(ref.messageId, ref.optOutKey);
   const left = ref.machine?.message_id;
@@ -59,7 +67,8 @@ export async function findContent(db: Db, ref: ContentRef): Promise<Content> {
 
 async function findFlow(db: Db, { tenantId, flowId, flowVersion }: ContentRef): Promise<Flow> {
   const { rows } = await db.query<{ definition: Flow }>(
-    'SELECT definition FROM flow_versions WHERE tenant_id = $1 AND flow_id = $2 AND version = $3',
+    `SELECT definition FROM flow_versions WHERE tenant_id = $1 AND flow_id = $2 AND version = coalesce($3::integer,
+      (SELECT version FROM flows WHERE tenant_id = $1 AND id = $2))`,
     [tenantId, flowId, flowVersion],
   );
   if (!rows[0])

@@ -58,7 +58,7 @@ export async function eraseRows(tx: Tx, tenantId: string, number: string): Promi
   );
   const contacts = await tx.query(
     `UPDATE contacts SET number = 'erased ' || id, fields = '{}', time_zone = NULL, consent_basis = NULL,
-        consent_source = NULL, consent_at = NULL, updated_at = statement_timestamp(),
+        consent_source = NULL, consent_at = NULL, problem = NULL, updated_at = statement_timestamp(),
         state = CASE WHEN state IN ('pending', 'retrying') THEN 'suppressed' ELSE state END
       WHERE tenant_id = $1 AND campaign_id = ANY($2::uuid[]) AND number = $3`,
     [tenantId, campaigns, number],
@@ -91,7 +91,7 @@ async function eraseInContacts(
     // Looked for before the campaign is locked: its calls must not wait for a million contacts to be read.
     const { rows } = await db.query<{ id: string }>(
       `SELECT id FROM contacts WHERE tenant_id = $1 AND campaign_id = $4 AND number <> $5
-          AND (${holds('fields::text')} OR ${holds("concat_ws(' ', consent_basis, consent_source)")})`,
+          AND (${holds('fields::text')} OR ${holds("concat_ws(' ', consent_basis, consent_source, problem)")})`,
       [tenantId, national, pattern, id, number],
     );
     if (rows.length === 0) continue;
@@ -100,6 +100,7 @@ async function eraseInContacts(
       await tx.query(
         `UPDATE contacts SET consent_basis = regexp_replace(consent_basis, $2, 'erased', 'g'),
             consent_source = regexp_replace(consent_source, $2, 'erased', 'g'),
+            problem = regexp_replace(problem, $2, 'erased', 'g'),
             fields = (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(fields)
               WHERE key !~ $2 AND value::text !~ $2)
           WHERE tenant_id = $1 AND id = ANY($3::uuid[])`,

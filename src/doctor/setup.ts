@@ -92,9 +92,12 @@ export async function checkSpool(config: Config): Promise<{ findings: Finding[];
 const OPTIONAL: readonly [program: string, use: string][] = [
   [
     'ffmpeg',
-    'to take messages in any other format than WAV files of 8 kHz, mono, 16 bit: apt-get install ffmpeg',
+    'to take messages in any other format than WAV files of 8 kHz, mono, 16 bit, and for all that is spoken: apt-get install ffmpeg',
   ],
-  ['espeak-ng', 'to make spoken messages out of text'],
+  [
+    'espeak-ng',
+    'for messages and flows of text (apt-get install espeak-ng), unless CAMPANILE_SPEECH_COMMAND names another engine',
+  ],
   [
     'debootstrap',
     'for "npm run demo" and the tests, which install it themselves on Debian and Ubuntu; SIPp comes with it',

@@ -1,10 +1,7 @@
-import { leaveMessage } from '../calls/flow/of-message.js';
-import { type SpokenText, spokenTexts } from '../calls/flow/spoken.js';
-import { UnreadableField } from '../calls/flow/text.js';
+import { type SpokenText, spokenOrWhy } from '../calls/flow/spoken.js';
 import { type Addressed, findAddressed } from '../db/contacts.js';
-import type { Content } from '../db/content.js';
+import { type Content, flowsOf } from '../db/content.js';
 import type { Tx } from '../db/pool.js';
-import { messageOf } from '../errors.js';
 import type { Sounds } from '../messages/sounds.js';
 import type { ClaimedCall, RefusedCall } from '../scheduler/claim.js';
 import { type Contents, keyOf } from './contents.js';
@@ -40,16 +37,8 @@ export async function readyCalls(
 }
 
 /** What is spoken to a contact; or, as a sentence, why that cannot be. */
-export function spokenTo(contact: Addressed, { flow, machine, texts }: Content): SpokenText[] | string {
-  const flows = machine?.message_id ? [flow, leaveMessage(machine.message_id, flow)] : [flow];
-  try {
-    return flows.flatMap((each) => spokenTexts(each, contact, (id) => texts.get(id) ?? null));
-  } catch (error) {
-    // Without the value, which is to be seen in the contact's fields and nowhere else.
-    return error instanceof UnreadableField
-      ? `the field "${error.field}" cannot be read: ${error.rule}`
-      : messageOf(error);
-  }
+export function spokenTo(contact: Addressed, content: Content): SpokenText[] | string {
+  return spokenOrWhy(flowsOf(content), contact, (id) => content.texts.get(id) ?? null);
 }
 
 /** Only what can be asked for is read. */

@@ -149,7 +149,7 @@ describe('the export of contacts', () => {
     expect(Object.keys(rows[0]!)).toEqual([
       ...['contact_id', 'campaign_id', 'number', 'time_zone', 'priority'],
       ...['consent_basis', 'consent_source', 'consent_at'],
-      ...['state', 'attempts', 'due_at', 'held_for', 'created_at', 'updated_at'],
+      ...['state', 'attempts', 'due_at', 'held_for', 'problem', 'created_at', 'updated_at'],
       ...['field.a,b', 'field.amount', 'field.constructor', 'field.debt', 'field.name', 'field.vip'],
     ]);
     expect(rows[0]).toMatchObject({

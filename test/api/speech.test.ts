@@ -2,7 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_SPEECH } from '../../src/api/speech.js';
 import { parseWav } from '../../src/messages/wav.js';
 import { type ApiFixture, startApi } from './client.js';
-import { createTenant, flowBody, type TenantOnApi } from './fixtures.js';
+import {
+  createCampaign,
+  createEquipped,
+  createTenant,
+  flowBody,
+  numbers,
+  type TenantOnApi,
+} from './fixtures.js';
 import { useApi } from './use.js';
 
 let tenant: TenantOnApi;
@@ -97,6 +104,53 @@ describe('a message of text', () => {
     expect((await post(text, '/v1/messages?name=B')).json.errors[0].field).toBe('?name');
     const audio = { token: tenant.token, body: Buffer.from('x'), type: 'audio/wav' };
     expect((await api.send('POST', '/v1/messages', audio)).json.errors[0].field).toBe('?name');
+  });
+});
+
+describe('the preview of a campaign that speaks', () => {
+  it('tells to whom nothing can be said, and why, and contacts tell it too', async () => {
+    const owner = await createEquipped(api);
+    const send = (method: string, path: string, body?: object) =>
+      api.send(method, path, { token: owner.token, body });
+    const message = await send('POST', '/v1/messages', {
+      name: 'R',
+      text: 'On {date:date}, {name}',
+      language: 'en',
+    });
+    const id = await createCampaign(api, owner, { message_id: message.json.id });
+    const fields = [
+      { name: 'Ada', date: '2026-11-25' },
+      { name: 'Bob', date: 'soon' },
+      { date: '2026-11-25' },
+    ];
+    const contacts = fields.map((some, i) => ({ number: numbers(3)[i], fields: some }));
+    await send('POST', `/v1/campaigns/${id}/contacts`, contacts);
+    const { json } = await send('GET', `/v1/campaigns/${id}/preview`);
+    expect(json).toMatchObject({ will_dial: 1, skipped: { unspeakable: 2 }, speech: { checked: 3 } });
+    expect(json.speech.problems).toEqual(
+      expect.arrayContaining([
+        {
+          problem: 'the field "date" cannot be read: for date it must be a day such as 2026-11-25',
+          contacts: 1,
+        },
+        { problem: expect.stringContaining('the field "name" is missing'), contacts: 1 },
+      ]),
+    );
+    await api.db.pool.query(
+      `UPDATE contacts SET held_for = 'speech', problem = 'no licence', due_at = now() + interval '1 hour'
+        WHERE campaign_id = $1 AND number = $2`,
+      [id, numbers(1)[0]],
+    );
+    const { data } = (await send('GET', `/v1/campaigns/${id}/contacts`)).json;
+    expect(data).toContainEqual(expect.objectContaining({ held_for: 'speech', problem: 'no licence' }));
+    await send('POST', `/v1/campaigns/${id}/start`);
+    const why = await send('GET', `/v1/campaigns/${id}/why`);
+    expect(why.json.reasons).toContainEqual({
+      code: 'speech',
+      text: expect.stringContaining(
+        '1 contact: their text could not be spoken (no licence); to be called again',
+      ),
+    });
   });
 });
 

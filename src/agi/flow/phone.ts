@@ -1,9 +1,12 @@
+import { type SayPart, sayingOrSpelt } from '../../calls/flow/say.js';
 import type { Key, Part } from '../../calls/flow/schema.js';
-import type { Values } from '../../calls/flow/text.js';
+import { fillText, type Values } from '../../calls/flow/text.js';
+import type { Place } from '../../calls/flow/text-format.js';
 import { ALL_KEYS, FlowOver, type Phone, type Said } from '../../calls/flow/way.js';
 import { messageOf } from '../../errors.js';
 import { HangupError } from '../errors.js';
 import type { AgiSession } from '../session.js';
+import { say } from './say.js';
 
 /** A sound file, without its extension, and its length; null when that is not known. */
 export interface Sound {
@@ -15,18 +18,18 @@ export interface Sound {
 export type SoundOf = (part: Exclude<Part, { say: string }>, values: Values) => Sound | null;
 
 /**
- * The telephone of a flow, as an AGI session: its `say` throws when a sound cannot be played. The PBX's clock runs `speed` times as
- * fast as ours.
+ * The telephone of a flow, as an AGI session: its `say` throws when a sound cannot be played. `place` has the flow's language and
+ * where the callee is. The PBX's clock runs `speed` times as fast as ours.
  */
-export function createPhone(session: AgiSession, soundOf: SoundOf, speed = 1): Phone {
+export function createPhone(session: AgiSession, soundOf: SoundOf, place: Place, speed = 1): Phone {
   return {
     async say(prompt, values, keys, heard) {
       let heardSeconds = 0;
       for (const part of prompt) {
-        if ('say' in part) throw new Error(`cannot say a ${part.say} yet`);
-        const sound = soundOf(part, values);
-        if (!sound) continue;
-        const said = await play(session, sound, keys, heard, speed);
+        const said =
+          'say' in part
+            ? await sayPart(session, part, values, place, keys, speed)
+            : await play(session, soundOf(part, values), keys, heard, speed);
         heardSeconds += said.heardSeconds;
         if (said.hungUp || said.key !== null) return { ...said, heardSeconds };
       }
@@ -40,6 +43,33 @@ export function createPhone(session: AgiSession, soundOf: SoundOf, speed = 1): P
   };
 }
 
+const NOTHING: Said = { key: null, heardSeconds: 0, hungUp: false };
+
+/** Has Asterisk say a value; what was heard of it is what there was time for. */
+async function sayPart(
+  session: AgiSession,
+  part: SayPart,
+  values: Values,
+  place: Place,
+  keys: readonly Key[],
+  speed: number,
+): Promise<Said> {
+  const language = part.language ?? place.language;
+  const value = fillText(part.value, values, { ...place, language, missing: '' });
+  const saying = sayingOrSpelt(part, value, language, place.timeZone);
+  if (!saying) return NOTHING;
+  const started = performance.now();
+  const heardSeconds = () => ((performance.now() - started) * speed) / 1000;
+  try {
+    const key = (await say(session, saying, language, keys.join(''))) as Key | null;
+    return { key, heardSeconds: heardSeconds(), hungUp: false };
+  } catch (error) {
+    if (error instanceof HangupError) return { key: null, heardSeconds: heardSeconds(), hungUp: true };
+    const todo = 'are its prompts there? (Debian: asterisk-core-sounds-en, -es, -fr, -it, -ru)';
+    throw new Error(`cannot say ${saying.as} in ${language}: ${messageOf(error)}; ${todo}`, { cause: error });
+  }
+}
+
 async function untilHangup<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -51,11 +81,13 @@ async function untilHangup<T>(work: () => Promise<T>): Promise<T> {
 /** Plays a sound until one of `keys`; where another key broke it off, it goes on. */
 async function play(
   session: AgiSession,
-  { path, seconds }: Sound,
+  sound: Sound | null,
   keys: readonly Key[],
   heard: (key: Key) => void,
   speed: number,
 ): Promise<Said> {
+  if (!sound) return NOTHING;
+  const { path, seconds } = sound;
   let fromMs = 0;
   let heardMs = 0;
   for (;;) {

@@ -61,7 +61,12 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
       const flow = who ? who.flow : call.flow;
       if (!flow) return;
       const about = who ? { ...call.about, machine: who.status } : call.about;
-      const phone = createPhone(session, call.soundOf, speed);
+      const phone = createPhone(
+        session,
+        call.soundOf,
+        { language: flow.language, timeZone: call.timeZone },
+        speed,
+      );
       await runFlow(flow, { fields: call.fields, call: about, timeZone: call.timeZone }, phone, {
         ...call.deeds,
         happened: journal.happened,

@@ -19,6 +19,7 @@ import { findMissingFields, findNeededFields } from '../../db/contact-fields.js'
 import { findFlowOf } from '../../db/flows.js';
 import { findMessageSeconds } from '../../db/messages.js';
 import { type TenantDatabase, transaction } from '../../db/pool.js';
+import { checkSpeech } from '../check-speech.js';
 import { notFound } from '../problem.js';
 import { route } from '../route.js';
 import { preview, why } from '../schemas/outlook.js';
@@ -79,6 +80,8 @@ export const getPreview = route({
     const heard = await secondsOfCalls(db, tenant.id, campaign);
     const speed = speedOf(campaign, own, heard, await installation(pbxTrunks, campaign.test));
     const needed = await findNeededFields(db, tenant.id, campaign);
+    const speech = await checkSpeech(db, tenant.id, campaign);
+    const unspeakable = sum(speech?.problems ?? []);
     const { endsAt, expired } = estimateEnd({
       groups: sorted.callable,
       window: campaign.calling_window,
@@ -88,15 +91,17 @@ export const getPreview = route({
     });
     return {
       test: campaign.test,
-      will_dial: sum(sorted.callable) - expired,
+      will_dial: Math.max(0, sum(sorted.callable) - expired - unspeakable),
       skipped: {
         suppressed: countOf('suppressed'),
         no_consent: countOf('no_consent'),
+        unspeakable,
         zone_unknown: sum(sorted.unknown),
         never_open: sum(sorted.never),
       },
       later: { frequency_cap: countOf('frequency_cap'), silent_call: countOf('silent_call') },
       missing_fields: await findMissingFields(db, tenant.id, id, needed),
+      speech,
       estimate: { ends_at: endsAt, expired, ...speed },
     };
   },

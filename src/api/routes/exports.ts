@@ -71,6 +71,7 @@ const CONTACT_COLUMNS = {
   attempts: 'attempts',
   due_at: 'due_at',
   held_for: 'held_for',
+  problem: 'problem',
   created_at: 'created_at',
   updated_at: 'updated_at',
 } as const satisfies Record<string, keyof Contact>;

@@ -99,7 +99,11 @@ export const contact = z
       .meta({ description: 'When the next attempt may start; null once the contact has ended' }),
     held_for: z.enum(HELD_FOR).nullable().meta({
       description:
-        'Why it waits until then though it was due before: the tenant’s frequency caps, or a silent call to the number',
+        'Why it waits until then though it was due before: the tenant’s frequency caps, a silent call to the number, or that its text could not be spoken',
+    }),
+    problem: z.string().nullable().meta({
+      description: 'Why its text could not be spoken, or why it is invalid without a call',
+      example: 'the field "date" is missing, and the text names no default: write {date|default}',
     }),
     created_at: time,
     updated_at: time,

@@ -29,6 +29,9 @@ export const preview = z
         suppressed: count.meta({ description: 'On a suppression list' }),
         no_consent: count.meta({ description: 'The campaign requires consent, and none is known' }),
         zone_unknown: count.meta({ description: 'The window asks for their time zone, and it is not known' }),
+        unspeakable: count.meta({
+          description: 'Nothing can be said to them: see `speech`; counted among the first 10,000 that wait',
+        }),
         never_open: count.meta({
           description: 'The window never opens in all the zones that they may be in',
         }),
@@ -56,6 +59,23 @@ export const preview = z
       .meta({
         description:
           'Fields that the flow or a message of text names without a default and that contacts lack: until there are none, the campaign cannot be started or resumed',
+      }),
+    speech: z
+      .strictObject({
+        checked: count,
+        problems: z.array(
+          z.strictObject({
+            problem: z
+              .string()
+              .meta({ example: 'the field "date" is missing, and the text names no default' }),
+            contacts: count,
+          }),
+        ),
+      })
+      .nullable()
+      .meta({
+        description:
+          'Of the first 10,000 contacts that wait, to whom nothing can be said, and why; null where nothing is spoken',
       }),
     estimate: z.strictObject({
       ends_at: time.nullable().meta({ description: 'When all will have been called once; null: never' }),

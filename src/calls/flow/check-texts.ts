@@ -1,7 +1,8 @@
 import { type Problem, problemAt } from './problem.js';
+import { sayPartProblem } from './say.js';
 import type { Flow } from './schema.js';
 import { fieldsOf } from './text.js';
-import { CALL_NAMES, DIGITS, keptBy, keptNames, type Text, textsOf } from './texts.js';
+import { CALL_NAMES, DIGITS, keptBy, keptNames, placedPartsOf, type Text, textsOf } from './texts.js';
 
 /** What is wrong with the names in a flow's texts, and with those under which it keeps something. */
 export function checkTexts(flow: Flow): Problem[] {
@@ -9,6 +10,7 @@ export function checkTexts(flow: Flow): Problem[] {
   return [
     ...textsOf(flow).flatMap((text) => wrongWith(text, kept).map((message) => problemAt(text.at, message))),
     ...checkKept(flow),
+    ...checkSays(flow),
   ];
 }
 
@@ -35,6 +37,14 @@ function whyNot(name: string, { spoken, confirms }: Text, kept: ReadonlySet<stri
     return 'names {digits}, which only the confirm of a collect knows: use the name of its save_as';
   }
   return null;
+}
+
+function checkSays(flow: Flow): Problem[] {
+  return placedPartsOf(flow).flatMap(({ part, at }) => {
+    if (!('say' in part)) return [];
+    const wrong = sayPartProblem(part, part.language ?? flow.language);
+    return wrong === null ? [] : [problemAt([...at, 'say'], wrong)];
+  });
 }
 
 function checkKept(flow: Flow): Problem[] {

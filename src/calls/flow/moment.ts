@@ -33,6 +33,19 @@ export function readMoment(text: string, timeZone: string): Moment | null {
   return { at: new Date(at.getTime() - offsetMs(offset)), zone: timeZone, hasDay, hasTime };
 }
 
+/** What clock and calendar show at a moment in its zone, as if they were those of UTC. */
+export function wallClock({ at, zone }: Moment): Date {
+  if (zone === 'UTC') return at;
+  // The Swedish write 2026-11-25 14:30:00.
+  const shown = new Intl.DateTimeFormat('sv-SE', {
+    timeZone: zone,
+    dateStyle: 'short',
+    timeStyle: 'medium',
+    numberingSystem: 'latn',
+  });
+  return new Date(`${shown.format(at).replace(' ', 'T')}Z`);
+}
+
 function offsetMs(offset: string): number {
   if (offset === 'Z') return 0;
   const minutes = Number(offset.slice(1, 3)) * 60 + Number(offset.slice(-2));

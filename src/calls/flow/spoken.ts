@@ -1,7 +1,8 @@
+import { sayProblem } from './say.js';
 import type { Flow, Part } from './schema.js';
-import { fillText, type Values } from './text.js';
+import { fieldsOf, fillText, UnreadableField, type Values } from './text.js';
 import type { Place } from './text-format.js';
-import { partsOf } from './texts.js';
+import { DIGITS, keptNames, partsOf } from './texts.js';
 
 /** A text as an engine speaks it. */
 export interface SpokenText {
@@ -18,6 +19,13 @@ export type TextMessage = SpokenText;
 
 /** Text with its fields, or what was made of it, is longer than can be spoken. */
 export class TextTooLong extends Error {}
+
+/** Asterisk cannot say what a field holds as the flow wants it said. */
+export class Unsayable extends Error {
+  constructor(field: string | null, as: string) {
+    super(`${field === null ? 'a value of the flow' : `the field "${field}"`} cannot be said as ${as}`);
+  }
+}
 
 /** Letters of a text with its fields filled in: some five minutes. */
 export const MOST_LETTERS = 4000;
@@ -47,13 +55,15 @@ export function oneLine(text: string): string {
 
 /**
  * All that an engine speaks in a flow for one contact, each once: the texts of the flow itself and of the messages of text
- * that it names. `messageOf` knows those, and null of others. Throws as `spokenOf`.
+ * that it names. `messageOf` knows those, and null of others. Throws as `spokenOf`, and Unsayable for a field that Asterisk
+ * cannot say.
  */
 export function spokenTexts(
   flow: Flow,
   contact: { fields: Values; timeZone: string },
   messageOf: (id: string) => TextMessage | null,
 ): SpokenText[] {
+  checkSayable(flow, contact.fields, contact.timeZone);
   const texts = new Map<string, SpokenText>();
   for (const part of partsOf(flow)) {
     const message = textOf(part, flow.language, messageOf);
@@ -61,6 +71,26 @@ export function spokenTexts(
     if (spoken) texts.set(JSON.stringify([spoken.language, spoken.voice, spoken.text]), spoken);
   }
   return [...texts.values()];
+}
+
+/** Of what comes up in the call only, nothing is known yet. */
+function checkSayable(flow: Flow, fields: Values, timeZone: string): void {
+  const kept = keptNames(flow);
+  const isLate = ({ name }: { name: string }) =>
+    name === DIGITS || name.startsWith('call.') || kept.has(name);
+  for (const part of partsOf(flow)) {
+    if (!('say' in part)) continue;
+    const named = fieldsOf(part.value);
+    if (named.some(isLate)) continue;
+    const language = part.language ?? flow.language;
+    const problem = sayProblem(
+      part,
+      fillText(part.value, fields, { language, timeZone }),
+      language,
+      timeZone,
+    );
+    if (problem) throw new Unsayable(named[0]?.name ?? null, part.say);
+  }
 }
 
 /** Of the languages that are `known` (in small letters) the one itself, or without its last parts: `de-AT` is spoken as `de`. */
@@ -74,6 +104,20 @@ export function languageFor(language: string, known: readonly string[]): string 
 /** Whether anything of a flow is spoken by an engine; `texts` are the messages of text that it names. */
 export function speaks(flow: Flow, texts: ReadonlyMap<string, TextMessage>): boolean {
   return texts.size > 0 || partsOf(flow).some((part) => 'text' in part);
+}
+
+/** The same of several flows; or, as a sentence without what the contact's fields hold, why nothing can be said to him. */
+export function spokenOrWhy(
+  flows: readonly Flow[],
+  contact: { fields: Values; timeZone: string },
+  messageOf: (id: string) => TextMessage | null,
+): SpokenText[] | string {
+  try {
+    return flows.flatMap((flow) => spokenTexts(flow, contact, messageOf));
+  } catch (error) {
+    if (error instanceof UnreadableField) return `the field "${error.field}" cannot be read: ${error.rule}`;
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** The text of a part that an engine speaks; null for sounds and for what Asterisk says. */

@@ -41,13 +41,11 @@ export function partsOf(flow: Flow): Part[] {
   return Object.values(flow.steps).flatMap((step) => promptsOf(step).flatMap(({ parts }) => parts));
 }
 
-/** Every part that a speech engine speaks. */
-export function spokenPartsOf(
-  flow: Flow,
-): { part: Extract<Part, { text: string }>; at: readonly (string | number)[] }[] {
+/** Every part of every prompt, and where it stands. */
+export function placedPartsOf(flow: Flow): { part: Part; at: readonly (string | number)[] }[] {
   return Object.entries(flow.steps).flatMap(([name, step]) =>
     promptsOf(step).flatMap(({ parts, at }) =>
-      parts.flatMap((part, i) => ('text' in part ? [{ part, at: ['steps', name, ...at, i] }] : [])),
+      parts.map((part, i) => ({ part, at: ['steps', name, ...at, i] })),
     ),
   );
 }
