@@ -133,7 +133,10 @@ async function eraseInAnswers(
     );
     if (rows.length === 0) continue;
     await transaction(db, async (tx) => {
-      await lockCampaign(tx, tenantId, id);
+      await tx.query('SELECT FROM campaigns WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [
+        tenantId,
+        id,
+      ]);
       await tx.query(
         'UPDATE attempts SET steps = NULL, answers = NULL WHERE tenant_id = $1 AND id = ANY($2::uuid[])',
         [tenantId, rows.map((row) => row.id)],
