@@ -225,6 +225,11 @@ export const PROBLEMS = {
     when: 'The tenant has too many exports under way',
     todo: 'Wait for one to end',
   },
+  too_many_tries: {
+    status: 429,
+    when: 'The tenant tried flows too often within a minute',
+    todo: 'Wait for `Retry-After`',
+  },
   too_many_imports: { status: 429, when: 'Too many imports are under way', todo: 'Wait for one to end' },
   headers_too_large: { status: 431, when: 'The headers are too large', todo: 'Send fewer' },
   internal: {

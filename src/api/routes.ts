@@ -59,6 +59,7 @@ import {
   removeInstallationNumber,
 } from './routes/suppressions.js';
 import { changeTenant, createTenant, deleteTenantRoute, getTenant, getTenants } from './routes/tenants.js';
+import { getTry, tryFlow } from './routes/tries.js';
 import { changeTrunk, createTrunk, deleteTrunkRoute, getTrunk, getTrunks } from './routes/trunks.js';
 import { getVoices } from './routes/voices.js';
 import { getDeliveries, getDelivery, redeliverDelivery, testWebhook } from './routes/webhook-deliveries.js';
@@ -98,6 +99,8 @@ export const routes: readonly Route[] = [
   getFlowVersions,
   replaceFlowRoute,
   deleteFlowRoute,
+  tryFlow,
+  getTry,
   createCampaign,
   getCampaigns,
   getCampaign,

@@ -1,5 +1,6 @@
 import type { Key, Part, StepOf } from '../calls/flow/schema.js';
 import { fillText, type Values } from '../calls/flow/text.js';
+import type { Place } from '../calls/flow/text-format.js';
 import { ALL_KEYS, FlowOver, type Phone, type Said, type Transferred } from '../calls/flow/way.js';
 import type { Terminal } from '../terminal.js';
 import { HANG_UP, type Keyboard } from './keyboard.js';
@@ -22,14 +23,14 @@ const TRANSFERS: Readonly<Record<string, Transferred>> = {
 export function createTerminalPhone(
   keyboard: Keyboard,
   terminal: Pick<Terminal, 'write' | 'paint'>,
-  language: string,
+  place: Place,
 ): Phone {
   const line = (text: string) => terminal.write(`${text}\n`);
   const tell = (text: string) => line(terminal.paint('dim', `  ${text}`));
 
   /** Prints a part, and returns how many milliseconds it takes. */
   function hear(part: Part, values: Values): number {
-    const { text, ms } = describe(part, values, language);
+    const { text, ms } = describe(part, values, place);
     line(`  ${text}`);
     return ms;
   }
@@ -84,9 +85,9 @@ export function createTerminalPhone(
   };
 }
 
-function describe(part: Part, values: Values, language: string): { text: string; ms: number } {
+function describe(part: Part, values: Values, place: Place): { text: string; ms: number } {
   if ('message' in part) return { text: `plays message ${part.message}`, ms: MESSAGE_MS };
-  const spoken = (text: string) => fillText(text, values, { language, timeZone: 'UTC', missing: '' });
+  const spoken = (text: string) => fillText(text, values, { ...place, missing: '' });
   if ('text' in part) {
     const text = spoken(part.text);
     const how = [part.language, part.voice].filter(Boolean).join(', ');

@@ -70,13 +70,14 @@ async function play(
 ): Promise<void> {
   const terminal = createTerminal(process.stdout, process.env);
   const keyboard = await openKeyboard(process.stdin);
-  const phone = createTerminalPhone(keyboard, terminal, definition.language);
+  const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const phone = createTerminalPhone(keyboard, terminal, { language: definition.language, timeZone });
   const steps: Happened[] = [];
   let answers: Answers = {};
   let optedOut = false;
   const line = (text: string) => terminal.write(`${text}\n`);
   try {
-    await runFlow(definition, { ...about, timeZone: hereZone() }, phone, {
+    await runFlow(definition, { ...about, timeZone }, phone, {
       happened(entry, all) {
         steps.push(entry);
         answers = { ...all };
@@ -126,9 +127,4 @@ function pairs(option: string, given: readonly string[]): Record<string, string>
       return [name, value!];
     }),
   );
-}
-
-/** The time zone of whoever tries it. */
-function hereZone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }

@@ -13,6 +13,8 @@ export interface NewCampaign {
   name: string;
   /** Its calls go to a sandbox node and nobody is called. Fixed when it is created. */
   test: boolean;
+  /** A try of a flow (tries.ts), which is shown as such and as no campaign. */
+  is_try?: boolean;
   /** In order: where one cannot take a call, the next does. Empty only when they were deleted after its end, or in a copy. */
   trunk_ids: string[];
   /** What is played; null where there is a flow. */
@@ -90,20 +92,25 @@ function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
 }
 
 export async function insertCampaign(tx: Tx, tenantId: string, campaign: NewCampaign): Promise<Campaign> {
+  await addCampaign(tx, tenantId, campaign);
+  return (await findCampaignById(tx, tenantId, campaign.id))!;
+}
+
+/** The same, for one that is not shown. */
+export async function addCampaign(tx: Tx, tenantId: string, campaign: NewCampaign): Promise<void> {
   await tx.query(
     `INSERT INTO campaigns (tenant_id, id, name, message_id, caller_id, ports, calls_per_second, weight,
         ring_seconds, retry, max_attempts, suppression_max_age_days, calling_window, start_at, end_at,
-        requires_consent, flow_id, flow_version, opt_out_key, machine_detection, test)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
-    [...settingsOf(tenantId, campaign), campaign.test],
+        requires_consent, flow_id, flow_version, opt_out_key, machine_detection, test, is_try)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
+    [...settingsOf(tenantId, campaign), campaign.test, campaign.is_try ?? false],
   );
   await setTrunkOrder(tx, tenantId, campaign.id, campaign.trunk_ids);
-  return (await findCampaignById(tx, tenantId, campaign.id))!;
 }
 
 export async function findCampaignById(db: Db, tenantId: string, id: string): Promise<Campaign | null> {
   const { rows } = await db.query<Campaign>(
-    `SELECT ${COLUMNS} FROM campaigns WHERE tenant_id = $1 AND id = $2`,
+    `SELECT ${COLUMNS} FROM campaigns WHERE tenant_id = $1 AND id = $2 AND NOT is_try`,
     [tenantId, id],
   );
   return rows[0] ?? null;
@@ -133,7 +140,7 @@ export async function findCampaignCounters(
  */
 export async function lockCampaign(tx: Tx, tenantId: string, id: string): Promise<Campaign | null> {
   const { rows } = await tx.query<Campaign>(
-    `SELECT ${COLUMNS} FROM campaigns WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE`,
+    `SELECT ${COLUMNS} FROM campaigns WHERE tenant_id = $1 AND id = $2 AND NOT is_try FOR NO KEY UPDATE`,
     [tenantId, id],
   );
   return rows[0] ?? null;
@@ -148,7 +155,7 @@ export async function listCampaigns(
 ): Promise<Campaign[]> {
   const { rows } = await db.query<Campaign>(
     `SELECT ${COLUMNS} FROM campaigns
-      WHERE tenant_id = $1 AND (archived_at IS NOT NULL) = $2 AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4`,
+      WHERE tenant_id = $1 AND NOT is_try AND (archived_at IS NOT NULL) = $2 AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4`,
     [tenantId, archived, page.after, page.limit],
   );
   return rows;

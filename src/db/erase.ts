@@ -1,4 +1,3 @@
-import { lockCampaign } from './campaigns.js';
 import { eraseInEvents, eraseInLateEvents } from './erase-events.js';
 import { completeCampaigns } from './finish.js';
 import { type Db, type TenantDatabase, type Tx, transaction } from './pool.js';
@@ -96,7 +95,10 @@ async function eraseInContacts(
     );
     if (rows.length === 0) continue;
     await transaction(db, async (tx) => {
-      await lockCampaign(tx, tenantId, id);
+      await tx.query('SELECT FROM campaigns WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [
+        tenantId,
+        id,
+      ]);
       await tx.query(
         `UPDATE contacts SET consent_basis = regexp_replace(consent_basis, $2, 'erased', 'g'),
             consent_source = regexp_replace(consent_source, $2, 'erased', 'g'),

@@ -37,7 +37,7 @@ export async function tryRelayLock(tx: Tx): Promise<boolean> {
 
 /**
  * Moves up to `most` rows from the outbox into their places: see migration 0015. Only for who holds the relay's lock. Events
- * of tenants that are gone are dropped. `moved` is how many rows the outbox has less.
+ * of tenants that are gone are dropped, and those of tries, which are no campaign's. `moved` is how many rows the outbox has less.
  */
 export async function placeEvents(
   tx: Tx,
@@ -50,17 +50,19 @@ export async function placeEvents(
         SELECT xid, seq FROM event_outbox WHERE xid >= $1::xid8 ORDER BY seq LIMIT $2
       ), moved AS (
         DELETE FROM event_outbox o USING waiting w WHERE o.xid = w.xid AND o.seq = w.seq RETURNING o.*
-      ), tests AS MATERIALIZED (
-        SELECT p.tenant_id, p.id FROM (SELECT DISTINCT tenant_id, campaign_id FROM moved) AS m
-        JOIN campaigns p ON p.tenant_id = m.tenant_id AND p.id = m.campaign_id WHERE p.test
+      ), special AS MATERIALIZED (
+        SELECT p.tenant_id, p.id, p.test, p.is_try FROM (SELECT DISTINCT tenant_id, campaign_id FROM moved) AS m
+        JOIN campaigns p ON p.tenant_id = m.tenant_id AND p.id = m.campaign_id WHERE p.test OR p.is_try
       ), placed AS (
         INSERT INTO events (tenant_id, position, campaign_id, test, type, at, items)
         SELECT m.tenant_id, greatest(last.position, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
             + row_number() OVER (PARTITION BY m.tenant_id ORDER BY m.seq),
-          m.campaign_id, (m.tenant_id, m.campaign_id) IN (SELECT tenant_id, id FROM tests), m.type, m.at, m.items
+          m.campaign_id, s.test IS TRUE, m.type, m.at, m.items
         FROM moved m JOIN tenants t ON t.id = m.tenant_id
+        LEFT JOIN special s ON s.tenant_id = m.tenant_id AND s.id = m.campaign_id
         LEFT JOIN LATERAL (
           SELECT e.position FROM events e WHERE e.tenant_id = m.tenant_id ORDER BY e.position DESC LIMIT 1) AS last ON true
+        WHERE s.is_try IS NOT TRUE
         RETURNING *
       )
       SELECT (SELECT count(*) FROM moved)::integer AS moved, p.tenant_id, p.position, p.campaign_id, p.test, p.type, p.at,

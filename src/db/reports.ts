@@ -95,7 +95,7 @@ const cells = (
   FROM attempts a
   JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
   LEFT JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.message_id
-  WHERE a.tenant_id = $1 AND ${where}
+  WHERE a.tenant_id = $1 AND NOT p.is_try AND ${where}
   GROUP BY 1, 2, 3, 4, 5`;
 
 const report = (where: string, campaigns: string, more = '') => `WITH cells AS MATERIALIZED (${cells(where)}),
@@ -111,7 +111,7 @@ const report = (where: string, campaigns: string, more = '') => `WITH cells AS M
     (SELECT json_agg(json_build_object('id', p.id, 'name', p.name, 'test', p.test,
         'contacts', json_build_object(${CONTACT_STATES.map((state) => `'${state}', p.${state}`).join(', ')}))
         ORDER BY p.id)
-      FROM campaigns p WHERE p.tenant_id = $1 AND ${campaigns}) AS campaigns${more}`;
+      FROM campaigns p WHERE p.tenant_id = $1 AND NOT p.is_try AND ${campaigns}) AS campaigns${more}`;
 
 const OF_CAMPAIGN = report(
   'a.campaign_id = $3',

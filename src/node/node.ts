@@ -14,6 +14,7 @@ import { lockNode } from '../db/node-lock.js';
 import { registerNode, touchNode } from '../db/nodes.js';
 import { findAttemptStates, listOpenAttempts, releaseAttempts } from '../db/open-attempts.js';
 import { createPool } from '../db/pool.js';
+import { forgetTries } from '../db/tries.js';
 import { forgetTrunkCounts } from '../db/trunk-health.js';
 import { createDuties } from '../duties.js';
 import { CampanileError } from '../errors.js';
@@ -216,6 +217,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
         { everySeconds: 600, name: 'forget answers of long ago', run: () => deleteOldAnswers(pool) },
         { everySeconds: 5, name: 'end campaigns whose time is over', run: () => expireInTurns(pool) },
         ...(sandbox ? [] : [{ everySeconds: 10, name: 'write SIP accounts', run: sipAccounts.sync }]),
+        { everySeconds: 600, name: 'forget tries of long ago', run: () => forgetTries(pool) },
         { everySeconds: 600, name: 'forget old counts of trunks', run: () => forgetTrunkCounts(pool) },
         {
           everySeconds: 10,

@@ -37,3 +37,7 @@ BEGIN
     ('test trunk', OLD.id::text), ('test pbx_trunk', 'campanile-' || OLD.id));
   RETURN NULL;
 END $$;
+
+-- A try of a flow is one contact of a campaign that is shown nowhere but as the try: src/db/tries.ts.
+ALTER TABLE campaigns ADD COLUMN is_try boolean NOT NULL DEFAULT false;
+CREATE INDEX campaigns_tries ON campaigns (created_at, tenant_id) WHERE is_try;
