@@ -106,7 +106,8 @@ function sandboxConfigOf(config: Config): Config {
     spoolDir: join(root, 'spool'),
     asteriskRunDir: join(root, 'run'),
     soundsDir: join(root, 'sounds'),
-    speech: { ...config.speech, directory: join(root, 'sounds', 'speech') },
+    // One at a time: the texts of real calls come first.
+    speech: { ...config.speech, directory: join(root, 'sounds', 'speech'), atOnce: 1 },
     spoolOwner: null,
     agiListen: { host: '127.0.0.1', port: 0 },
     // What call files name. The sandbox is told where its node listens: no call may go to that of another.
