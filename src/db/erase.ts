@@ -95,10 +95,7 @@ async function eraseInContacts(
     );
     if (rows.length === 0) continue;
     await transaction(db, async (tx) => {
-      await tx.query('SELECT FROM campaigns WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [
-        tenantId,
-        id,
-      ]);
+      await lockAnyCampaign(tx, tenantId, id);
       await tx.query(
         `UPDATE contacts SET consent_basis = regexp_replace(consent_basis, $2, 'erased', 'g'),
             consent_source = regexp_replace(consent_source, $2, 'erased', 'g'),
@@ -133,10 +130,7 @@ async function eraseInAnswers(
     );
     if (rows.length === 0) continue;
     await transaction(db, async (tx) => {
-      await tx.query('SELECT FROM campaigns WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [
-        tenantId,
-        id,
-      ]);
+      await lockAnyCampaign(tx, tenantId, id);
       await tx.query(
         'UPDATE attempts SET steps = NULL, answers = NULL WHERE tenant_id = $1 AND id = ANY($2::uuid[])',
         [tenantId, rows.map((row) => row.id)],
@@ -186,4 +180,9 @@ export async function eraseFromInstallation(
     [number, national, pattern],
   );
   return { suppressions: suppressions.rowCount ?? 0, mentions: mentions.rowCount ?? 0 };
+}
+
+/** As lockCampaign does, tries of flows too. */
+async function lockAnyCampaign(tx: Tx, tenantId: string, id: string): Promise<void> {
+  await tx.query('SELECT FROM campaigns WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [tenantId, id]);
 }

@@ -7,6 +7,7 @@ import {
   addContacts,
   createCampaign,
   createImport,
+  createTry,
   everything,
   forge,
   insertAttempt,
@@ -19,6 +20,7 @@ import { useApi, useTenant } from './use.js';
 let campaignId: string;
 let importId: string;
 let attemptId: string;
+let tryId: string;
 
 const api = useApi({ trustProxy: 1 });
 const owner = useTenant(api);
@@ -28,6 +30,7 @@ beforeAll(async () => {
   await addContacts(api, owner, campaignId, numbers(3));
   ({ attemptId } = await insertAttempt(api, owner, campaignId));
   importId = await createImport(api, owner, campaignId);
+  tryId = await createTry(api, owner);
 });
 
 const guarded = routes.filter((route) => route.access !== 'public');
@@ -56,6 +59,7 @@ describe('every guarded route', () => {
         owner,
         import: importId,
         attempt: attemptId,
+        try: tryId,
       });
       // From different addresses: so many bad tokens from one are refused in another way.
       const headers = { 'X-Forwarded-For': `10.0.0.${routes.indexOf(route)}` };
@@ -80,6 +84,7 @@ describe('every guarded route', () => {
         owner,
         import: importId,
         attempt: attemptId,
+        try: tryId,
       });
       expect((await api.send(route.method, path, { ...sent, token })).status).toBe(401);
     }
@@ -101,6 +106,7 @@ describe('an admin route', () => {
       owner,
       import: importId,
       attempt: attemptId,
+      try: tryId,
     });
     const reply = await api.send(route.method, path, { ...sent, token: owner.token });
     expect(reply.status).toBe(403);
@@ -127,6 +133,7 @@ describe('a viewer', () => {
       owner,
       import: importId,
       attempt: attemptId,
+      try: tryId,
     });
     const [viewed, own] = await Promise.all([
       api.send('GET', path, { token: view() }),
@@ -147,6 +154,7 @@ describe('a viewer', () => {
         owner,
         import: importId,
         attempt: attemptId,
+        try: tryId,
       });
       const reply = await api.send(route.method, path, { ...sent, token: view() });
       expect(reply.status).toBe(403);
@@ -181,6 +189,7 @@ describe('a tenant route', () => {
         owner,
         import: importId,
         attempt: attemptId,
+        try: tryId,
       });
       const unknown = path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, unknownId);
       const noId = path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'one');
@@ -208,6 +217,7 @@ describe('a tenant route', () => {
       owner,
       import: importId,
       attempt: attemptId,
+      try: tryId,
     });
     const join = path.includes('?') ? '&' : '?';
     for (const suffix of ['', `${join}tenant_id=${unknownId}`, `${join}tenant_id=parish`]) {

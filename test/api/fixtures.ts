@@ -117,6 +117,15 @@ export async function createCampaign(
   return created(reply).json.id;
 }
 
+/** A try of the tenant's flow; returns its id. */
+export async function createTry(api: ApiFixture, tenant: Equipped): Promise<string> {
+  const reply = await api.send('POST', `/v1/flows/${tenant.flowId}/try`, {
+    token: tenant.token,
+    body: { number: numbers(1, 900)[0], trunk_id: tenant.trunkId },
+  });
+  return created(reply).json.id;
+}
+
 /** An import of a number that is there already and of one that is none; returns its id. */
 export async function createImport(
   api: ApiFixture,

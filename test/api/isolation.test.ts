@@ -6,13 +6,22 @@ import { createMessage } from '../../src/api/routes/messages.js';
 import { createSuppressionList } from '../../src/api/routes/suppressions.js';
 import { routes } from '../../src/api/routes.js';
 import { asTenant, type Pool, transaction } from '../../src/db/pool.js';
-import { addContacts, createCampaign, createImport, insertAttempt, numbers, unknownId } from './fixtures.js';
+import {
+  addContacts,
+  createCampaign,
+  createImport,
+  createTry,
+  insertAttempt,
+  numbers,
+  unknownId,
+} from './fixtures.js';
 import { validRequest } from './requests.js';
 import { useApi, useTenant } from './use.js';
 
 let campaignId: string;
 let importId: string;
 let attemptId: string;
+let tryId: string;
 
 const onlyOwners = '+493018888888';
 
@@ -27,6 +36,7 @@ beforeAll(async () => {
   await addContacts(api, owner, campaignId, numbers(3));
   ({ attemptId } = await insertAttempt(api, owner, campaignId));
   importId = await createImport(api, owner, campaignId);
+  tryId = await createTry(api, owner);
   const list = `/v1/suppression-lists/${owner.listId}/numbers`;
   await api.send('POST', list, { token: owner.token, body: [onlyOwners] });
   const own = await createCampaign(api, stranger);
@@ -100,6 +110,7 @@ describe('with the WHERE clauses taken out of its queries', () => {
         owner,
         import: importId,
         attempt: attemptId,
+        try: tryId,
       });
       const reply = await api.send(route.method, path, { ...sent, token: stranger.token });
       const told = reply.bytes.toString('latin1');

@@ -5,7 +5,7 @@ import { bells, type Equipped, flowBody, numbers, suppressedNumber, unknownId } 
 /** A request that would do what the route is for. */
 export function validRequest(
   route: Route,
-  ids: { campaign: string; owner: Equipped; import?: string; attempt?: string },
+  ids: { campaign: string; owner: Equipped; import?: string; try?: string; attempt?: string },
 ): { path: string; sent: Sent } {
   const noun = /^\/v1\/([\w-]+)/.exec(route.path)?.[1] ?? '';
   const id = {
@@ -18,7 +18,7 @@ export function validRequest(
     'api-keys': ids.owner.keyId,
     attempts: ids.attempt ?? unknownId,
     imports: ids.import ?? unknownId,
-    tries: unknownId,
+    tries: ids.try ?? unknownId,
     erasures: ids.owner.erasureId,
     'installation-erasures': unknownId,
     webhooks: ids.owner.webhookId,

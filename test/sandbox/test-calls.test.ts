@@ -30,6 +30,26 @@ describe('the sandbox of test calls', () => {
     expect(pressed).toEqual(['1', '2', null]);
   });
 
+  inRoom(
+    'presses a key again that the caller did not ask for, and not while he goes on',
+    async ({ room }) => {
+      const keys = '0123456789*#';
+      const pressed: (string | null)[] = [];
+      await room.serve({
+        answered: async (session) => {
+          const { digit, playedMs } = await session.play(room.sound, keys);
+          pressed.push(digit, (await session.play(room.sound, keys, { fromMs: playedMs! })).digit);
+          for (let asked = 0; asked < 2; asked += 1)
+            pressed.push((await session.play(room.sound, keys)).digit);
+        },
+      });
+      await room.start({ mannerOf: createTestManners() });
+      const call = room.place('PJSIP/+12125550113@trunk');
+      expect(await room.status(call)).toBe('Completed');
+      expect(pressed).toEqual(['1', null, '1', '2']);
+    },
+  );
+
   inRoom('runs in a thread, which ends when it is told', async ({ room }) => {
     await compile();
     await room.serve();
