@@ -141,8 +141,9 @@ describe('the preview', () => {
       test: false,
       will_dial: 11,
       missing_fields: [],
-      skipped: { suppressed: 2, no_consent: 0, zone_unknown: 0, never_open: 0 },
+      skipped: { suppressed: 2, no_consent: 0, unspeakable: 0, zone_unknown: 0, never_open: 0 },
       later: { frequency_cap: 0, silent_call: 0 },
+      speech: null,
       estimate: {
         ends_at: expect.any(String),
         expired: 0,

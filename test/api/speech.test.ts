@@ -121,21 +121,14 @@ describe('the preview of a campaign that speaks', () => {
     const fields = [
       { name: 'Ada', date: '2026-11-25' },
       { name: 'Bob', date: 'soon' },
-      { date: '2026-11-25' },
+      { name: 'Cid', date: '2026-02-30' },
     ];
     const contacts = fields.map((some, i) => ({ number: numbers(3)[i], fields: some }));
     await send('POST', `/v1/campaigns/${id}/contacts`, contacts);
     const { json } = await send('GET', `/v1/campaigns/${id}/preview`);
     expect(json).toMatchObject({ will_dial: 1, skipped: { unspeakable: 2 }, speech: { checked: 3 } });
-    expect(json.speech.problems).toEqual(
-      expect.arrayContaining([
-        {
-          problem: 'the field "date" cannot be read: for date it must be a day such as 2026-11-25',
-          contacts: 1,
-        },
-        { problem: expect.stringContaining('the field "name" is missing'), contacts: 1 },
-      ]),
-    );
+    const problem = 'the field "date" cannot be read: for date it must be a day such as 2026-11-25';
+    expect(json.speech.problems).toEqual([{ problem, contacts: 2 }]);
     await api.db.pool.query(
       `UPDATE contacts SET held_for = 'speech', problem = 'no licence', due_at = now() + interval '1 hour'
         WHERE campaign_id = $1 AND number = $2`,
