@@ -6,7 +6,15 @@ import { createMessage } from '../../src/api/routes/messages.js';
 import { createSuppressionList } from '../../src/api/routes/suppressions.js';
 import { routes } from '../../src/api/routes.js';
 import { asTenant, type Pool, transaction } from '../../src/db/pool.js';
-import { addContacts, createCampaign, createImport, insertAttempt, numbers, unknownId } from './fixtures.js';
+import {
+  addContacts,
+  createCampaign,
+  createImport,
+  insertAttempt,
+  insertInboundCall,
+  numbers,
+  unknownId,
+} from './fixtures.js';
 import { validRequest } from './requests.js';
 import { useApi, useTenant } from './use.js';
 
@@ -26,6 +34,7 @@ beforeAll(async () => {
   campaignId = await createCampaign(api, owner);
   await addContacts(api, owner, campaignId, numbers(3));
   ({ attemptId } = await insertAttempt(api, owner, campaignId));
+  await insertInboundCall(api, owner, campaignId);
   importId = await createImport(api, owner, campaignId);
   const list = `/v1/suppression-lists/${owner.listId}/numbers`;
   await api.send('POST', list, { token: owner.token, body: [onlyOwners] });
@@ -72,7 +81,7 @@ async function rowsOf(tenantId: string): Promise<string> {
     ...['trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
     ...['suppression_lists', 'suppressed_numbers', 'api_keys', 'sip_accounts', 'audit_log'],
     ...['imports', 'import_rejections', 'erasures', 'campaign_trunks', 'trunk_slices'],
-    ...['flows', 'flow_versions'],
+    ...['flows', 'flow_versions', 'inbound_calls'],
     ...['event_outbox', 'events', 'webhooks', 'webhook_deliveries'],
   ];
   const found = await Promise.all(
