@@ -9,6 +9,9 @@ export interface CallTokens {
   isTokenFor(callId: string, token: string): boolean;
 }
 
+/** In place of a call id: the token that admits calls to `/inbound`, which an admin puts into his dialplan. No call id is like it. */
+export const INBOUND = 'inbound';
+
 export function createCallTokens(secret: Buffer): CallTokens {
   const key = Buffer.from(hkdfSync('sha256', secret, '', 'campanile call token', 32));
   // 24 bytes: 192 bits are beyond guessing, and 32 characters of base64url need no padding.

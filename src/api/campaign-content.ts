@@ -16,6 +16,7 @@ export interface NamedContent {
   flow_version?: number;
   opt_out_key?: string | null;
   machine_detection?: MachineDetection | null;
+  inbound_message_id?: string | null;
 }
 
 type Before = Content & Pick<Campaign, 'status'>;
@@ -38,9 +39,12 @@ export async function contentOf(
   errors.push(...(hasFlow ? wrongWithFlow(named, before) : wrongWithMessage(named, before)));
   if (named.message_id !== undefined && !(await findMessageById(tx, tenantId, named.message_id)))
     errors.push({ field: '/message_id', message: 'is no message' });
-  const left = named.machine_detection?.message_id;
-  if (left && !(await findMessageById(tx, tenantId, left)))
-    errors.push({ field: '/machine_detection/message_id', message: 'is no message' });
+  for (const [field, id] of [
+    ['/machine_detection/message_id', named.machine_detection?.message_id],
+    ['/inbound_message_id', named.inbound_message_id],
+  ])
+    if (id && !(await findMessageById(tx, tenantId, id)))
+      errors.push({ field: field!, message: 'is no message' });
   const content = hasFlow ? await withFlow(tx, tenantId, named, errors, before) : withMessage(named, before);
   const isOther = content.flow_id !== before.flow_id || content.flow_version !== before.flow_version;
   if (!isOther || before.status !== 'running') return content;

@@ -42,7 +42,11 @@ import {
 } from './routes/flows.js';
 import { getHealth } from './routes/health.js';
 import { createImport, getImport, getImports, getRejected } from './routes/imports.js';
+
+import { getInboundCalls } from './routes/inbound-calls.js';
+
 import { createMessage, deleteMessageRoute, getAudio, getMessage, getMessages } from './routes/messages.js';
+
 import { getPbxTrunks, setPbxTrunk } from './routes/pbx-trunks.js';
 import { getCampaignReport, getReport } from './routes/reports.js';
 import {
@@ -148,6 +152,7 @@ export const routes: readonly Route[] = [
   exportAttempts,
   getCampaignReport,
   getReport,
+  getInboundCalls,
   getEvents,
   getCampaignEvents,
   createWebhook,

@@ -14,6 +14,7 @@ export const EVENT_TYPES = [
   'contacts.cancelled',
   'contacts.expired',
   'campaign.changed',
+  'inbound_call.ended',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

@@ -35,6 +35,8 @@ export interface NewCampaign {
   suppression_max_age_days: number | null;
   /** Contacts without a basis of consent are not called. */
   requires_consent: boolean;
+  /** What whoever calls back hears; null: what he would have heard. */
+  inbound_message_id: string | null;
   /** How machines are told from persons; null: they are not. */
   machine_detection: MachineDetection | null;
   /** When calls may be placed; null: at any time. */
@@ -64,7 +66,7 @@ const COUNTERS = `pending, calling, retrying, answered, machine, busy, no_answer
 const COLUMNS = `id, name, test, status,
   array(SELECT ct.trunk_id FROM campaign_trunks ct WHERE ct.tenant_id = campaigns.tenant_id AND ct.campaign_id = campaigns.id
     ORDER BY ct.position) AS trunk_ids, message_id, flow_id, flow_version, opt_out_key, caller_id, ports, calls_per_second, weight,
-  ring_seconds, retry, max_attempts, suppression_max_age_days, requires_consent, machine_detection, calling_window, start_at, end_at, created_at, started_at, ended_at, archived_at, ${COUNTERS}`;
+  ring_seconds, retry, max_attempts, suppression_max_age_days, requires_consent, machine_detection, inbound_message_id, calling_window, start_at, end_at, created_at, started_at, ended_at, archived_at, ${COUNTERS}`;
 
 function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
   return [
@@ -88,6 +90,7 @@ function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
     campaign.flow_version,
     campaign.opt_out_key,
     campaign.machine_detection && JSON.stringify(campaign.machine_detection),
+    campaign.inbound_message_id,
   ];
 }
 
@@ -101,8 +104,8 @@ export async function addCampaign(tx: Tx, tenantId: string, campaign: NewCampaig
   await tx.query(
     `INSERT INTO campaigns (tenant_id, id, name, message_id, caller_id, ports, calls_per_second, weight,
         ring_seconds, retry, max_attempts, suppression_max_age_days, calling_window, start_at, end_at,
-        requires_consent, flow_id, flow_version, opt_out_key, machine_detection, test, is_try)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
+        requires_consent, flow_id, flow_version, opt_out_key, machine_detection, inbound_message_id, test, is_try)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
     [...settingsOf(tenantId, campaign), campaign.test, campaign.is_try ?? false],
   );
   await setTrunkOrder(tx, tenantId, campaign.id, campaign.trunk_ids);
@@ -167,7 +170,8 @@ export async function updateCampaign(tx: Tx, tenantId: string, campaign: NewCamp
     `UPDATE campaigns SET name = $3, message_id = $4, caller_id = $5, ports = $6,
         calls_per_second = $7, weight = $8, ring_seconds = $9, retry = $10, max_attempts = $11,
         suppression_max_age_days = $12, calling_window = $13, start_at = $14, end_at = $15,
-        requires_consent = $16, flow_id = $17, flow_version = $18, opt_out_key = $19, machine_detection = $20
+        requires_consent = $16, flow_id = $17, flow_version = $18, opt_out_key = $19, machine_detection = $20,
+        inbound_message_id = $21
       WHERE tenant_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
     settingsOf(tenantId, campaign),
   );

@@ -15,7 +15,8 @@ export async function deleteMessage(tx: Tx, tenantId: string, id: string): Promi
   );
   if (!rows[0]) return false;
   const { rows: users } = await tx.query<User>(
-    `SELECT 'campaign' AS kind, id, name FROM campaigns WHERE tenant_id = $1 AND message_id = $2
+    `SELECT 'campaign' AS kind, id, name FROM campaigns
+        WHERE tenant_id = $1 AND (message_id = $2 OR machine_message_id = $2 OR inbound_message_id = $2)
       UNION ALL
       SELECT 'flow', f.id, f.name FROM flows f WHERE f.tenant_id = $1 AND EXISTS (
         SELECT FROM flow_versions v WHERE v.tenant_id = f.tenant_id AND v.flow_id = f.id

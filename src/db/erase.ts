@@ -55,6 +55,11 @@ export async function eraseRows(tx: Tx, tenantId: string, number: string): Promi
     `UPDATE attempts SET number = 'erased ' || contact_id, steps = NULL, answers = NULL WHERE tenant_id = $1 AND number = $2`,
     [tenantId, number],
   );
+  await tx.query(
+    `UPDATE inbound_calls SET number = 'erased ' || contact_id, steps = NULL, answers = NULL
+      WHERE tenant_id = $1 AND number = $2`,
+    [tenantId, number],
+  );
   const contacts = await tx.query(
     `UPDATE contacts SET number = 'erased ' || id, fields = '{}', time_zone = NULL, consent_basis = NULL,
         consent_source = NULL, consent_at = NULL, problem = NULL, updated_at = statement_timestamp(),
@@ -138,7 +143,12 @@ async function eraseInAnswers(
     });
     mentions += rows.length;
   }
-  return mentions;
+  const inbound = await db.query(
+    `UPDATE inbound_calls SET steps = NULL, answers = NULL
+      WHERE tenant_id = $1 AND number <> $4 AND (${holds('steps::text')} OR ${holds('answers::text')})`,
+    [tenantId, national, pattern, number],
+  );
+  return mentions + (inbound.rowCount ?? 0);
 }
 
 /** Rejected rows that hold the number hold its person as well: nothing of them stays but the line. */

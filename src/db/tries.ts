@@ -56,6 +56,7 @@ export async function insertTry(
     opt_out_key: null,
     // Who tries it is a person.
     machine_detection: null,
+    inbound_message_id: null,
     ports: null,
     calls_per_second: null,
     weight: WEIGHT,

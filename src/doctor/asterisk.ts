@@ -23,7 +23,13 @@ export const MODULES = [
 /** What campaigns with `machine_detection` need besides. */
 const MACHINE_MODULES = ['app_amd', 'app_waitforsilence'];
 
-const CONTEXTS = ['campanile-answered', 'campanile-hangup', 'campanile-report', 'campanile-doctor'];
+const CONTEXTS = [
+  'campanile-answered',
+  'campanile-inbound',
+  'campanile-hangup',
+  'campanile-report',
+  'campanile-doctor',
+];
 
 const dialplanFile = join(packageRoot, 'dialplan', 'campanile.conf');
 

@@ -2,6 +2,7 @@ import { createCallNotes } from '../agi/notes.js';
 import { createAdmission } from '../agi/scripts/admission.js';
 import { answeredScript } from '../agi/scripts/answered.js';
 import { hangupScript } from '../agi/scripts/hangup.js';
+import { inboundScript } from '../agi/scripts/inbound.js';
 import { createAgiServer } from '../agi/server.js';
 import { createCallTokens } from '../agi/token.js';
 import { askAsterisk } from '../asterisk-console.js';
@@ -40,6 +41,7 @@ import { createDeleteTenants } from './delete-tenants.js';
 import { expireInTurns } from './expire-campaigns.js';
 import { createFinishArchived } from './finish-archived.js';
 import { finishCalls } from './finish-calls.js';
+import { createInbound } from './inbound.js';
 import { createOpenCalls, tenantOf } from './open-calls.js';
 import { createSipAccounts } from './sip-accounts.js';
 import { speakAhead } from './speak-ahead.js';
@@ -154,6 +156,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       scripts: {
         answered: answeredScript({ admission, notes, callOf, speed: options.speed ?? 1, log }),
         hangup: hangupScript({ admission, notes }),
+        inbound: inboundScript({ admission, callOf: createInbound({ pool, contents, sounds, speech, log }) }),
       },
     });
     const finishArchived = createFinishArchived({

@@ -57,6 +57,7 @@ describe('campaigns', () => {
       suppression_max_age_days: null,
       requires_consent: false,
       machine_detection: null,
+      inbound_message_id: null,
       calling_window: null,
       start_at: null,
       end_at: null,

@@ -69,6 +69,12 @@ describe('an erasure', () => {
       api.db.pool,
       (await claim()).map(({ callId }) => ({ callId, archiveStatus: 'Completed' })),
     );
+    await api.db.pool.query(
+      `INSERT INTO inbound_calls (tenant_id, id, campaign_id, contact_id, attempt_id, number, called, steps, answers)
+        SELECT tenant_id, id, campaign_id, id, id, number, '1', '[{"digits": "030 12345678"}]', '{"name": "Plantagenet"}'
+        FROM contacts WHERE number = $1 LIMIT 1`,
+      [person],
+    );
     const list = `/v1/suppression-lists/${tenant.listId}/numbers`;
     expect((await send('POST', list, [person])).status).toBe(201);
     await importing(api, tenant, other).csv(

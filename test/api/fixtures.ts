@@ -178,6 +178,20 @@ export async function insertAttempt(
   return { attemptId, contactId: rows[0]!.contact_id };
 }
 
+/** A call back of the first contact of a campaign. */
+export async function insertInboundCall(
+  api: ApiFixture,
+  tenant: TenantOnApi,
+  campaignId: string,
+): Promise<void> {
+  await api.db.pool.query(
+    `INSERT INTO inbound_calls (tenant_id, id, campaign_id, contact_id, attempt_id, number, called, steps, answers)
+      SELECT $1, $2, $3, id, id, number, '+12125550100', '[{"step": "message"}]', '{}'
+      FROM contacts WHERE campaign_id = $3 ORDER BY id LIMIT 1`,
+    [tenant.id, newId(), campaignId],
+  );
+}
+
 /** All that is in the database, as text: to see that nothing changed. */
 export async function everything(api: ApiFixture): Promise<string> {
   const { rows: tables } = await api.db.pool.query<{ name: string }>(

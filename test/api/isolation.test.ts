@@ -12,6 +12,7 @@ import {
   createImport,
   createTry,
   insertAttempt,
+  insertInboundCall,
   numbers,
   unknownId,
 } from './fixtures.js';
@@ -35,6 +36,7 @@ beforeAll(async () => {
   campaignId = await createCampaign(api, owner);
   await addContacts(api, owner, campaignId, numbers(3));
   ({ attemptId } = await insertAttempt(api, owner, campaignId));
+  await insertInboundCall(api, owner, campaignId);
   importId = await createImport(api, owner, campaignId);
   tryId = await createTry(api, owner);
   const list = `/v1/suppression-lists/${owner.listId}/numbers`;
@@ -82,7 +84,7 @@ async function rowsOf(tenantId: string): Promise<string> {
     ...['trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
     ...['suppression_lists', 'suppressed_numbers', 'api_keys', 'sip_accounts', 'audit_log'],
     ...['imports', 'import_rejections', 'erasures', 'campaign_trunks', 'trunk_slices'],
-    ...['flows', 'flow_versions'],
+    ...['flows', 'flow_versions', 'inbound_calls'],
     ...['event_outbox', 'events', 'webhooks', 'webhook_deliveries'],
   ];
   const found = await Promise.all(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AMD_DEFAULTS, BEEP_DEFAULTS } from '../../src/calls/machine.js';
-import { addContacts, createCampaign, createEquipped, insertAttempt } from './fixtures.js';
+import { addContacts, bells, createCampaign, createEquipped, insertAttempt } from './fixtures.js';
 import { useApi, useTenant } from './use.js';
 
 const api = useApi();
@@ -98,4 +98,26 @@ it('the verdict is in the attempt and in the event of its end', async () => {
     [campaignId],
   );
   expect(rows).toMatchObject([{ items: [{ attempt_id: attemptId, machine: verdict }] }]);
+});
+
+it('what is said to whoever calls back is a message of the tenant', async () => {
+  const id = await createCampaign(api, tenant, { inbound_message_id: tenant.messageId });
+  const other = await createEquipped(api, { name: 'another' });
+  const refused = await change(id, { inbound_message_id: other.messageId });
+  expect(refused.json.errors).toEqual([{ field: '/inbound_message_id', message: 'is no message' }]);
+  expect((await change(id, { name: 'Prime' })).json.inbound_message_id).toBe(tenant.messageId);
+  expect((await change(id, { inbound_message_id: null })).json.inbound_message_id).toBeNull();
+});
+
+it.each([
+  ['machine_detection', (id: string) => ({ machine_detection: { action: 'leave_message', message_id: id } })],
+  ['inbound_message_id', (id: string) => ({ inbound_message_id: id })],
+])('a message that a campaign has as its %s is not deleted', async (_, changes) => {
+  const upload = { token: tenant.token, body: bells, type: 'audio/wav' };
+  const { id: message } = (await api.send('POST', '/v1/messages?name=Knells', upload)).json;
+  const id = await createCampaign(api, tenant, changes(message));
+  const remove = () => api.send('DELETE', `/v1/messages/${message}`, { token: tenant.token });
+  expect((await remove()).json).toMatchObject({ code: 'message_in_use' });
+  await change(id, { machine_detection: null, inbound_message_id: null });
+  expect((await remove()).status).toBe(204);
 });

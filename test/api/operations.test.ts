@@ -1,7 +1,15 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { routes } from '../../src/api/routes.js';
 import { adminToken } from './client.js';
-import { addContacts, createCampaign, createImport, createTry, insertAttempt, numbers } from './fixtures.js';
+import {
+  addContacts,
+  createCampaign,
+  createImport,
+  createTry,
+  insertAttempt,
+  insertInboundCall,
+  numbers,
+} from './fixtures.js';
 import { validRequest } from './requests.js';
 import { useApi, useTenant } from './use.js';
 
@@ -17,6 +25,7 @@ beforeAll(async () => {
   ({ attemptId } = await insertAttempt(api, owner, campaign));
   importId = await createImport(api, owner, campaign);
   tryId = await createTry(api, owner);
+  await insertInboundCall(api, owner, campaign);
   const admin = { token: adminToken };
   await api.send('PUT', '/v1/pbx-trunks/carrier1', { ...admin, body: { ports: 9, calls_per_second: null } });
   await api.send('POST', '/v1/installation-suppressions', { ...admin, body: numbers(1, 700) });

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createCallTokens, INBOUND } from '../../src/agi/token.js';
 import { secretKeyOf, verifyToken } from '../../src/api/token.js';
 import { token } from '../../src/cli/token.js';
 import { loadConfig, loadSecret } from '../../src/config.js';
@@ -33,6 +34,15 @@ describe('campanile token', () => {
     const tenantId = newId();
     expect(await token(['--tenant', tenantId])).toBe(0);
     expect(await principal()).toEqual({ role: 'tenant', tenantId });
+  });
+
+  it('prints the globals by which the dialplan reaches FastAGI and is believed', async () => {
+    expect(await token(['--inbound'])).toBe(0);
+    const secret = await loadSecret(loadConfig({ CAMPANILE_DATA: dir }));
+    const [, url, given] = /^CAMPANILE_INBOUND=(\S+)\nCAMPANILE_INBOUND_TOKEN=(\S+)\n$/.exec(printed)!;
+    expect(url).toBe('agi://127.0.0.1:4573');
+    expect(createCallTokens(secret).isTokenFor(INBOUND, given!)).toBe(true);
+    expect(createCallTokens(secret).isTokenFor('another', given!)).toBe(false);
   });
 
   it("issues a viewer's token", async () => {

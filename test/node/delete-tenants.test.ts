@@ -129,6 +129,11 @@ async function fillTables(): Promise<string[]> {
     `INSERT INTO flow_versions (tenant_id, flow_id, version, definition) VALUES ($1, $2, 1, '{}')`,
     [tenantId, flow],
   );
+  await pool.query(
+    `INSERT INTO inbound_calls (tenant_id, id, campaign_id, contact_id, attempt_id, number, called)
+      VALUES ($1, $2, $3, $2, $2, '+12125550100', '1')`,
+    [tenantId, newId(), campaign],
+  );
   await pool.query('INSERT INTO event_listeners VALUES ($1, now())', [tenantId]);
   for (const [table, columns] of [
     ['events', 'position, '],

@@ -6,7 +6,7 @@ import { codecOf } from '../../src/lab/phone/codec.js';
 import { compareBytes } from '../../src/lab/phone/compare.js';
 import type { HeardCall } from '../../src/lab/phone/heard.js';
 import { MACHINE, PERSON, type Script, type Step } from '../../src/lab/phone/script.js';
-import { pcmOfWav } from '../../src/lab/phone/sounds.js';
+import { playedOf } from '../../src/lab/phone/sounds.js';
 import type { Running } from '../../src/main.js';
 import {
   type AttemptRow,
@@ -21,7 +21,7 @@ import { apiFor, describeOnAsterisk, type Line, startLine, toneMessage } from '.
 
 const MESSAGE_SECONDS = 2;
 const message = toneMessage(MESSAGE_SECONDS);
-const payload = codecOf('PCMU').encode(pcmOfWav(message.audio));
+const payload = codecOf('PCMU').encode(playedOf(message.audio));
 const detection = (over: Partial<MachineDetection>): MachineDetection => ({
   ...AMD_DEFAULTS,
   ...BEEP_DEFAULTS,

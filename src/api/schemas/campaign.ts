@@ -114,6 +114,10 @@ const settings = {
   machine_detection: machineDetection.nullable().meta({
     description: 'Tells machines from persons; null: everybody who answers hears the message at once',
   }),
+  inbound_message_id: uuid.nullable().meta({
+    description:
+      'What whoever calls the caller id back hears; null: the message or flow that he would have heard',
+  }),
   calling_window: callingWindow
     .nullable()
     .meta({ description: 'When calls may be placed; null: at any time' }),
@@ -143,6 +147,7 @@ export const newCampaign = z
     suppression_max_age_days: settings.suppression_max_age_days.default(null),
     requires_consent: settings.requires_consent.default(false),
     machine_detection: settings.machine_detection.default(null),
+    inbound_message_id: settings.inbound_message_id.default(null),
     calling_window: settings.calling_window.default(null),
     start_at: settings.start_at.default(null),
     end_at: settings.end_at.default(null),
@@ -169,6 +174,7 @@ export const campaignChanges = z
     suppression_max_age_days: settings.suppression_max_age_days.exactOptional(),
     requires_consent: settings.requires_consent.exactOptional(),
     machine_detection: settings.machine_detection.exactOptional(),
+    inbound_message_id: settings.inbound_message_id.exactOptional(),
     calling_window: settings.calling_window.exactOptional(),
     start_at: settings.start_at.exactOptional(),
     end_at: settings.end_at.exactOptional(),
@@ -207,6 +213,7 @@ export const campaign = z
     suppression_max_age_days: z.int().nullable(),
     requires_consent: z.boolean(),
     machine_detection: machineDetection.nullable(),
+    inbound_message_id: uuid.nullable(),
     calling_window: z
       .strictObject({
         weekdays: z.array(z.enum(WEEKDAYS)),

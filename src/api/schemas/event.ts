@@ -3,6 +3,7 @@ import { WEBHOOK_TEST } from '../../calls/event.js';
 import { CAMPAIGN_STATUSES, CONTACT_STATES, DISPOSITIONS, FINAL_CONTACT_STATES } from '../../calls/states.js';
 import { attempt } from './attempt.js';
 import { time, uuid } from './common.js';
+import { inboundCall } from './inbound-call.js';
 
 const id = z.string().meta({ description: 'Unique for the tenant', example: '1795312096123456-0' });
 const of = { attempt_id: uuid, contact_id: uuid, number: z.string(), ordinal: attempt.shape.ordinal };
@@ -62,6 +63,11 @@ const KINDS = [
     'campaign.changed',
     'The campaign has another status',
     z.strictObject({ name: z.string(), status: z.enum(CAMPAIGN_STATUSES) }),
+  ),
+  event(
+    'inbound_call.ended',
+    'Somebody called back, and was spoken to: what came of it',
+    inboundCall.omit({ id: true, campaign_id: true }).extend({ inbound_call_id: uuid, ended_at: time }),
   ),
 ] as const;
 

@@ -1,0 +1,100 @@
+import type { InboundCall } from '../agi/scripts/inbound.js';
+import { readingsOf } from '../calls/called-back.js';
+import type { Content, ContentRef } from '../db/content.js';
+import {
+  type CalledBack,
+  endInboundCall,
+  findCalledBack,
+  insertInboundCall,
+  listRegions,
+} from '../db/inbound-calls.js';
+import type { Pool } from '../db/pool.js';
+import { newId } from '../ids.js';
+import type { Logger } from '../log.js';
+import type { Sounds } from '../messages/sounds.js';
+import type { Speech } from '../messages/speech/speech.js';
+import { answeredCall } from './answered-call.js';
+import type { Contents } from './contents.js';
+import { spokenTo } from './ready-calls.js';
+
+export interface InboundOptions {
+  pool: Pool;
+  contents: Contents;
+  sounds: Sounds;
+  speech: Pick<Speech, 'ready' | 'prepare'>;
+  log: Logger;
+}
+
+/** Texts are spoken while it rings; who has waited so long is passed on. */
+const MOST_RINGING_MS = 10_000;
+
+/** Finds what is said to whoever calls back. */
+export function createInbound(options: InboundOptions) {
+  const { pool, log } = options;
+  return async (caller: string, called: string): Promise<InboundCall | null> => {
+    const regions = await listRegions(pool);
+    const [callers, numbers] = [caller, called].map((text) => readingsOf(text, regions)) as [[], []];
+    if (callers.length === 0) return null;
+    const found = await findCalledBack(pool, callers, numbers);
+    if (!found) return null;
+    const content = await contentFor(found, options.contents);
+    if (!(await isAtHand(found, content, options))) return null;
+    const id = newId();
+    const callId = `${found.tenantId}.${id}`;
+    const recorded = insertInboundCall(pool, id, found, called);
+    recorded.catch((error) => log.error({ call: callId, err: error }, 'cannot write down a call back'));
+    const call = { ...found, callId, content, texts: [] };
+    return {
+      ...answeredCall(call, options),
+      passesOn: found.inboundMessageId !== null || found.content.flowId === null,
+      async end(end) {
+        await recorded;
+        await endInboundCall(pool, found.tenantId, id, end);
+      },
+    };
+  };
+}
+
+/** What the campaign says to callers: its own message for them, else what it said in the call that is called back. */
+async function contentFor({ content, inboundMessageId }: CalledBack, contents: Contents): Promise<Content> {
+  const own = await contents.get(content);
+  if (inboundMessageId === null) return own;
+  const ref: ContentRef = {
+    ...content,
+    messageId: inboundMessageId,
+    flowId: null,
+    flowVersion: null,
+    // Whoever calls back opts out by the key that he knows.
+    optOutKey: own.flow.opt_out_key as ContentRef['optOutKey'],
+  };
+  return contents.get(ref);
+}
+
+/** Has its sounds on this node and its texts spoken; false when that cannot be, or takes too long. */
+async function isAtHand(
+  call: CalledBack,
+  content: Content,
+  { sounds, speech, log }: InboundOptions,
+): Promise<boolean> {
+  for (const { sha256 } of content.sounds.values()) await sounds.ensure(call.tenantId, sha256);
+  const texts = spokenTo(call, content);
+  if (typeof texts === 'string') {
+    log.warn({ tenant: call.tenantId, reason: texts }, 'cannot speak to whoever calls back');
+    return false;
+  }
+  if (texts.length === 0 || speech.ready(call.tenantId, texts)) return true;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), MOST_RINGING_MS);
+  });
+  const spoken = speech.prepare(call.tenantId, texts).then(
+    () => true,
+    (error) => {
+      log.warn({ tenant: call.tenantId, err: error }, 'cannot speak to whoever calls back');
+      return false;
+    },
+  );
+  const inTime = await Promise.race([spoken, late]);
+  clearTimeout(timer);
+  return inTime;
+}
