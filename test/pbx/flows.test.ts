@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { noise } from '../../src/lab/phone/noise.js';
 import type { Step } from '../../src/lab/phone/script.js';
+import { countersOf, insertCampaignFixture, untilCompleted } from '../support/campaigns.js';
 import { type FlowCalls, flowCalls } from '../support/flow-calls.js';
 import { describeOnAsterisk, type Line, startLine } from '../support/line.js';
 
@@ -221,5 +222,19 @@ describeOnAsterisk('a flow, with a callee who listens and presses keys', () => {
     expect(rows[0].added_at.getTime()).toBeLessThan(call.heard.endedAt!);
     // At once: no longer than a moment after the key.
     expect(call.heardAs(A, B).sounds[1]!.ms).toBeLessThan(1000);
+    // Who waits in another campaign is not called any more.
+    const other = await insertCampaignFixture(pool, calls.tenant, [call.attempt.number]);
+    await pool.query(`SELECT pg_notify('campanile_due', '')`);
+    await untilCompleted(pool, [other], 30);
+    expect((await countersOf(pool, other)).kept).toMatchObject({ suppressed: 1, attempts: 0 });
+  });
+
+  it('lets who is called with a message only do the same, with the key that the campaign names', async () => {
+    const call = await calls.callWithMessage({ optOutKey: '8' }, [...into(700), { press: '8' }]);
+    expect(call.steps).toEqual([{ step: 'message', type: 'play', pressed: '8', outcome: 'opted_out' }]);
+    const { rows } = await line.database.pool.query('SELECT FROM suppressed_numbers WHERE number = $1', [
+      call.attempt.number,
+    ]);
+    expect(rows).toHaveLength(1);
   });
 });

@@ -40,6 +40,8 @@ export interface FlowCalls {
   flow(definition: object): Promise<string>;
   /** One call of a campaign by a flow to a phone that takes `script`. */
   call(flowId: string, script: Step[], fields?: Record<string, string>): Promise<FlowCall>;
+  /** One call of a campaign that has the first sound as its message. */
+  callWithMessage(campaign: { optOutKey: string }, script: Step[]): Promise<FlowCall>;
   /** So many calls of one campaign at once, to phones that take one script after the other; in the order of the scripts. */
   callMany(flowId: string, scripts: readonly Step[][], count: number): Promise<FlowCall[]>;
 }
@@ -63,19 +65,24 @@ export async function flowCalls(line: Line, sounds: readonly Noise[]): Promise<F
     );
   }
   let dialled = 0;
+  async function dial(
+    campaign: { flowId: string; fields: Record<string, string> } | { optOutKey: string },
+    script: Step[],
+  ): Promise<FlowCall> {
+    const number = `+1212${2000 + dialled++}555`;
+    await line.phones!.use([{ number, steps: script }]);
+    const id = await insertCampaignFixture(pool, tenant, [number], campaign);
+    await pool.query(`SELECT pg_notify('campanile_due', '')`);
+    const heard = await line.phones!.untilEnded(number);
+    await untilCompleted(pool, [id], 30);
+    return flowCall(heard, (await attemptsOf(pool, id))[0] as FlowAttempt);
+  }
   return {
     tenant,
     message: (sound) => ids.get(sound)!,
     flow: (definition) => insertFlowFixture(pool, tenant, definition),
-    async call(flowId, script, fields = {}) {
-      const number = `+1212${2000 + dialled++}555`;
-      await line.phones!.use([{ number, steps: script }]);
-      const id = await insertCampaignFixture(pool, tenant, [number], { flowId, fields });
-      await pool.query(`SELECT pg_notify('campanile_due', '')`);
-      const heard = await line.phones!.untilEnded(number);
-      await untilCompleted(pool, [id], 30);
-      return flowCall(heard, (await attemptsOf(pool, id))[0] as FlowAttempt);
-    },
+    call: (flowId, script, fields = {}) => dial({ flowId, fields }, script),
+    callWithMessage: dial,
     async callMany(flowId, scripts, count) {
       const numbers = Array.from({ length: count }, () => `+1212${2000 + dialled++}555`);
       await line.phones!.use(numbers.map((number, i) => ({ number, steps: scripts[i % scripts.length]! })));
