@@ -121,10 +121,20 @@ export const PROBLEMS = {
     when: 'Campaigns or flows have the message',
     todo: 'Give them another, or delete those first that are over',
   },
+  destination_in_use: {
+    status: 409,
+    when: 'Campaigns that have not ended go by a flow that transfers to the destination',
+    todo: 'Give them another flow, or cancel them',
+  },
+  destination_missing: {
+    status: 409,
+    when: 'The flow of the campaign transfers to a destination that was deleted',
+    todo: 'Save the flow with another destination',
+  },
   trunk_in_use: {
     status: 409,
-    when: 'Campaigns that have not ended use the trunk',
-    todo: 'Give them other `trunk_ids`, or cancel them',
+    when: 'Campaigns that have not ended use the trunk, or transfer destinations name it',
+    todo: 'Give them other `trunk_ids`, or cancel them; give the destinations another `trunk_id`',
   },
 
   contact_limit: {

@@ -107,6 +107,31 @@ export class AgiSession {
     return this.#quietly(async () => this.#digit(words, await this.#command(words, args, options)));
   }
 
+  /**
+   * Records into `name`.wav (`name` without its extension) until one of `escapeDigits`, `maxMs` or so much silence;
+   * `digit` is that key. It resolves before Asterisk has closed the file, and whoever reads it must wait for that. The
+   * session's end does not break it off. Silence is heard in audio only: of a far end that sends none, `maxMs` pass.
+   * @throws HangupError when the call ended meanwhile, and what was said is in the file; AgiCommandError (code 200) if it
+   * cannot be written
+   */
+  record(
+    name: string,
+    how: { escapeDigits: string; maxMs: number; silenceSeconds: number | null; beep: boolean },
+    options: CommandOptions = {},
+  ): Promise<{ digit: string | null }> {
+    return this.#quietly(async () => {
+      const { escapeDigits, maxMs, silenceSeconds, beep } = how;
+      const args = [name, 'wav', escapeDigits, String(maxMs), ...(beep ? ['BEEP'] : [])];
+      if (silenceSeconds !== null) args.push(`s=${silenceSeconds}`);
+      const reply = await this.#command('RECORD FILE', args, options);
+      // After a silence the result is some number or other.
+      if (reply.value === 'dtmf') return { digit: String.fromCharCode(Number.parseInt(reply.result, 10)) };
+      if (reply.value === 'timeout') return { digit: null };
+      if (reply.value === 'hangup' || this.hungUp) throw new HangupError();
+      throw new AgiCommandError('RECORD FILE', reply.code, reply.text);
+    });
+  }
+
   /** Sets a channel variable, or writes a dialplan function such as `CDR(userfield)`. */
   setVariable(name: string, value: string, options: CommandOptions = {}): Promise<void> {
     return this.#quietly(async () => {

@@ -4,6 +4,7 @@ import type { Flow } from '../calls/flow/schema.js';
 import { destinationsOf, messagesOf, type Reference } from '../calls/flow/texts.js';
 import { listUnknownMessages } from '../db/messages.js';
 import type { Db } from '../db/pool.js';
+import { listUnknownDestinations } from '../db/transfer-destinations.js';
 import { decodeUtf8 } from './body.js';
 import { type FieldError, FieldsInvalid } from './problem.js';
 import { repeatedMembers } from './repeated-members.js';
@@ -39,6 +40,7 @@ export async function checkDefinition(
 
 async function checkReferences(db: Db, tenantId: string, definition: Flow): Promise<FieldError[]> {
   const messages = messagesOf(definition);
+  const destinations = destinationsOf(definition);
   const unknown = new Set(
     await listUnknownMessages(
       db,
@@ -46,17 +48,19 @@ async function checkReferences(db: Db, tenantId: string, definition: Flow): Prom
       messages.map(({ id }) => id),
     ),
   );
-  // There are no destinations yet.
+  const gone = await listUnknownDestinations(
+    db,
+    tenantId,
+    destinations.map(({ id }) => id),
+  );
   return [
     ...named(messages, unknown, 'is no message'),
-    ...named(destinationsOf(definition), null, 'is no transfer destination'),
+    ...named(destinations, new Set(gone), 'is no transfer destination'),
   ];
 }
 
-function named(references: readonly Reference[], unknown: ReadonlySet<string> | null, message: string) {
-  return references
-    .filter(({ id }) => unknown === null || unknown.has(id))
-    .map(({ at }) => problemAt(at, message));
+function named(references: readonly Reference[], unknown: ReadonlySet<string>, message: string) {
+  return references.filter(({ id }) => unknown.has(id)).map(({ at }) => problemAt(at, message));
 }
 
 /** Texts that Postgres cannot store. */

@@ -31,6 +31,7 @@ import {
 } from './routes/erasures.js';
 import { getCampaignEvents, getEvents } from './routes/events.js';
 import { exportAttempts, exportContacts } from './routes/exports.js';
+import { getFlowSecret, makeFlowSecret } from './routes/flow-secret.js';
 import {
   checkFlowRoute,
   createFlow,
@@ -48,6 +49,7 @@ import { getInboundCalls } from './routes/inbound-calls.js';
 import { createMessage, deleteMessageRoute, getAudio, getMessage, getMessages } from './routes/messages.js';
 
 import { getPbxTrunks, setPbxTrunk } from './routes/pbx-trunks.js';
+import { deleteRecordingRoute, getRecording, getRecordingAudio, getRecordings } from './routes/recordings.js';
 import { getCampaignReport, getReport } from './routes/reports.js';
 import {
   addInstallationNumbers,
@@ -63,6 +65,13 @@ import {
   removeInstallationNumber,
 } from './routes/suppressions.js';
 import { changeTenant, createTenant, deleteTenantRoute, getTenant, getTenants } from './routes/tenants.js';
+import {
+  changeTransferDestination,
+  createTransferDestination,
+  deleteTransferDestinationRoute,
+  getTransferDestination,
+  getTransferDestinations,
+} from './routes/transfer-destinations.js';
 import { getTry, tryFlow } from './routes/tries.js';
 import { changeTrunk, createTrunk, deleteTrunkRoute, getTrunk, getTrunks } from './routes/trunks.js';
 import { getVoices } from './routes/voices.js';
@@ -90,6 +99,11 @@ export const routes: readonly Route[] = [
   deleteTrunkRoute,
   getPbxTrunks,
   setPbxTrunk,
+  createTransferDestination,
+  getTransferDestinations,
+  getTransferDestination,
+  changeTransferDestination,
+  deleteTransferDestinationRoute,
   createMessage,
   getMessages,
   getMessage,
@@ -128,6 +142,12 @@ export const routes: readonly Route[] = [
   getRejected,
   listCampaignAttempts,
   getAttempt,
+  getFlowSecret,
+  makeFlowSecret,
+  getRecordings,
+  getRecording,
+  getRecordingAudio,
+  deleteRecordingRoute,
   createSuppressionList,
   getSuppressionLists,
   getSuppressionList,

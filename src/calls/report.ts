@@ -34,6 +34,9 @@ export function parseReport(values: readonly (string | undefined)[]): HangupRepo
   };
 }
 
+/** What Asterisk calls a channel: `PJSIP/carrier-0000001a`, `Local/7@context-00000003;1`. */
+const CHANNEL = /^\w+\/.+-[0-9a-f]{8}(?:;[12])?$/;
+
 /**
  * The hangup source is the channel or application that hung up. The half of a routed call that reports has none when
  * the other half hung up, where our dialplan is; after a refusal it is the admin's dialplan that hangs up.
@@ -47,7 +50,9 @@ function hungUpBy(call: {
 }): HungUpBy {
   const { channel, source = '', sipStatus, answered, routed } = call;
   if ((source !== '' && source === channel) || (sipStatus ?? 0) >= 300) return 'callee';
-  const ours = source.startsWith('dialplan') || (routed && source === '');
+  // Where it was transferred to: the other end of that hung up, and then the flow was over.
+  const other = !routed && CHANNEL.test(source);
+  const ours = source.startsWith('dialplan') || other || (routed && source === '');
   return answered && ours ? 'campanile' : 'pbx';
 }
 

@@ -21,6 +21,8 @@ export interface HeldContacts {
 export interface CampaignFacts {
   now: Date;
   status: CampaignStatus;
+  /** Why it is paused, when that was not the tenant. */
+  pausedReason: string | null;
   /** Its calls go to sandbox nodes, of which `nodes` and `untaken` tell then. */
   test: boolean;
   startAt: Date | null;
@@ -87,8 +89,10 @@ export function whyNotDialling(facts: CampaignFacts): Reason[] {
   ];
 }
 
-function whyNotRunning({ status, startAt, endAt, now }: CampaignFacts): Reason | null {
+function whyNotRunning({ status, pausedReason, startAt, endAt, now }: CampaignFacts): Reason | null {
   if (status === 'draft') return { code: 'not_started', text: 'it is a draft: start it' };
+  if (status === 'paused' && pausedReason !== null)
+    return { code: 'paused_by_campanile', text: `it was paused: ${pausedReason}; resume it` };
   if (status === 'paused') return { code: 'paused', text: 'it is paused: resume it' };
   if (status !== 'running') return { code: 'ended', text: `it is ${status}` };
   if (endAt && endAt <= now) return { code: 'after_its_end', text: `its end was at ${at(endAt)}` };

@@ -11,7 +11,7 @@ const MS_PER_CHARACTER = 60;
 const MESSAGE_MS = 2_000;
 const TALK_MS = 60_000;
 
-const TRANSFERS: Readonly<Record<string, Transferred>> = {
+const TRANSFERS: Readonly<Record<string, Transferred['outcome']>> = {
   c: 'connected',
   b: 'busy',
   n: 'no_answer',
@@ -73,14 +73,16 @@ export function createTerminalPhone(
       const typed = await keyboard.within(step.max_seconds * 1000);
       if (typed === HANG_UP) throw new FlowOver();
       const seconds = (performance.now() - began) / 1000;
-      if (typed === 's') return { id: null, seconds, key: null };
-      return { id: 'recording', seconds, key: step.terminators.find((one) => one === typed) ?? null };
+      if (typed === 's') return { id: null, seconds, key: null, hungUp: false };
+      const key = step.terminators.find((one) => one === typed) ?? null;
+      return { id: 'recording', seconds, key, hungUp: false };
     },
     async transfer(step: StepOf<'transfer'>) {
       tell(`transfers to ${step.destination} (c: connected, b: busy, n: no answer, f: failed, u: full)`);
       const typed = await keyboard.within(TALK_MS);
       if (typed === HANG_UP) throw new FlowOver();
-      return TRANSFERS[typed ?? 'c'] ?? 'connected';
+      const outcome = TRANSFERS[typed ?? 'c'] ?? 'connected';
+      return { outcome, talkedSeconds: null, hungUp: false };
     },
   };
 }

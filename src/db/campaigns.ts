@@ -44,11 +44,15 @@ export interface NewCampaign {
   start_at: Date | null;
   /** Who has not been reached by then is `expired`. */
   end_at: Date | null;
+  /** It is paused when more of its transfers are abandoned: src/calls/flow/transfer.ts. Null: it does not matter. */
+  max_abandoned_percent: number | null;
 }
 
 /** A campaign with the counters that the triggers keep: contacts by state, and attempts. */
 export interface Campaign extends NewCampaign, Record<ContactState, number> {
   status: CampaignStatus;
+  /** Why it is paused, when that was not the tenant. */
+  paused_reason: string | null;
   created_at: Date;
   started_at: Date | null;
   ended_at: Date | null;
@@ -66,7 +70,8 @@ const COUNTERS = `pending, calling, retrying, answered, machine, busy, no_answer
 const COLUMNS = `id, name, test, status,
   array(SELECT ct.trunk_id FROM campaign_trunks ct WHERE ct.tenant_id = campaigns.tenant_id AND ct.campaign_id = campaigns.id
     ORDER BY ct.position) AS trunk_ids, message_id, flow_id, flow_version, opt_out_key, caller_id, ports, calls_per_second, weight,
-  ring_seconds, retry, max_attempts, suppression_max_age_days, requires_consent, machine_detection, inbound_message_id, calling_window, start_at, end_at, created_at, started_at, ended_at, archived_at, ${COUNTERS}`;
+  ring_seconds, retry, max_attempts, suppression_max_age_days, requires_consent, machine_detection, inbound_message_id, calling_window, start_at, end_at,
+  max_abandoned_percent, CASE WHEN status = 'paused' THEN paused_reason END AS paused_reason, created_at, started_at, ended_at, archived_at, ${COUNTERS}`;
 
 function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
   return [
@@ -91,6 +96,7 @@ function settingsOf(tenantId: string, campaign: NewCampaign): unknown[] {
     campaign.opt_out_key,
     campaign.machine_detection && JSON.stringify(campaign.machine_detection),
     campaign.inbound_message_id,
+    campaign.max_abandoned_percent,
   ];
 }
 
@@ -104,8 +110,9 @@ export async function addCampaign(tx: Tx, tenantId: string, campaign: NewCampaig
   await tx.query(
     `INSERT INTO campaigns (tenant_id, id, name, message_id, caller_id, ports, calls_per_second, weight,
         ring_seconds, retry, max_attempts, suppression_max_age_days, calling_window, start_at, end_at,
-        requires_consent, flow_id, flow_version, opt_out_key, machine_detection, inbound_message_id, test, is_try)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
+        requires_consent, flow_id, flow_version, opt_out_key, machine_detection, inbound_message_id, max_abandoned_percent, test,
+        is_try)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
     [...settingsOf(tenantId, campaign), campaign.test, campaign.is_try ?? false],
   );
   await setTrunkOrder(tx, tenantId, campaign.id, campaign.trunk_ids);
@@ -171,7 +178,7 @@ export async function updateCampaign(tx: Tx, tenantId: string, campaign: NewCamp
         calls_per_second = $7, weight = $8, ring_seconds = $9, retry = $10, max_attempts = $11,
         suppression_max_age_days = $12, calling_window = $13, start_at = $14, end_at = $15,
         requires_consent = $16, flow_id = $17, flow_version = $18, opt_out_key = $19, machine_detection = $20,
-        inbound_message_id = $21
+        inbound_message_id = $21, max_abandoned_percent = $22
       WHERE tenant_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
     settingsOf(tenantId, campaign),
   );
@@ -200,7 +207,7 @@ export async function updateCampaignStatus(
   status: 'running' | 'paused' | 'cancelled',
 ): Promise<void> {
   await tx.query(
-    `UPDATE campaigns SET status = $3,
+    `UPDATE campaigns SET status = $3, paused_reason = NULL,
         started_at = CASE WHEN $3 = 'running' THEN coalesce(started_at, statement_timestamp()) ELSE started_at END,
         ended_at = CASE WHEN $3 = 'cancelled' THEN statement_timestamp() ELSE ended_at END
       WHERE tenant_id = $1 AND id = $2`,

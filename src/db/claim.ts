@@ -44,9 +44,10 @@ export interface DueCampaign {
 
 /** Ports held by attempts that have not ended. */
 export interface OpenPorts {
-  node: string;
-  tenant_id: string;
-  campaign_id: string;
+  /** This and the next two are null of transfers, which are second calls on a trunk and count there only. */
+  node: string | null;
+  tenant_id: string | null;
+  campaign_id: string | null;
   trunk_id: string;
   pbx_trunk: string;
   held: number;
@@ -85,7 +86,10 @@ export async function countOpenPorts(tx: Tx, test: boolean): Promise<OpenPorts[]
   const { rows } = await tx.query<OpenPorts>({
     name: 'count-open-ports',
     text: `SELECT node, tenant_id, campaign_id, trunk_id, pbx_trunk, count(*)::integer AS held
-      FROM attempts WHERE state = 'open' AND test = $1 GROUP BY 1, 2, 3, 4, 5`,
+      FROM attempts WHERE state = 'open' AND test = $1 GROUP BY 1, 2, 3, 4, 5
+      UNION ALL SELECT NULL, NULL, NULL, t.trunk_id, t.pbx_trunk, count(*)::integer
+      FROM transfers t JOIN attempts a ON a.tenant_id = t.tenant_id AND a.id = t.attempt_id AND a.state = 'open' AND a.test = $1
+      WHERE t.ended_at IS NULL AND t.trunk_id IS NOT NULL GROUP BY 4, 5`,
     values: [test],
   });
   return rows;

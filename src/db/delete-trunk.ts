@@ -20,6 +20,14 @@ export async function deleteTrunk(tx: Tx, tenantId: string, id: string): Promise
     key,
   );
   if (campaigns.length > 0) throw inUse(campaigns);
+  const { rows: destinations } = await tx.query<{ name: string }>(
+    'SELECT name FROM transfer_destinations WHERE tenant_id = $1 AND trunk_id = $2 ORDER BY id LIMIT 1',
+    key,
+  );
+  if (destinations[0]) {
+    const message = `cannot delete a trunk over which the transfer destination ${JSON.stringify(destinations[0].name)} is dialled; give it another trunk_id`;
+    throw new CampanileError('trunk_in_use', message);
+  }
   const { rows } = await tx.query<{ calls: number }>(
     `SELECT count(*)::integer AS calls FROM attempts WHERE tenant_id = $1 AND trunk_id = $2 AND state = 'open'`,
     key,

@@ -22,6 +22,8 @@ export interface Tenant {
   frequency_caps: { per_day: number | null; per_30_days: number | null };
   /** For how long a number is not called after a call that was answered and silent; 0 is not at all. */
   silent_call_lockout_hours: number;
+  /** After how many days recordings are deleted; null: never. */
+  recordings_days: number | null;
   /** It places no call and may not use the API. */
   suspended: boolean;
   /** It is suspended as well, and will be gone. */
@@ -34,13 +36,13 @@ export type NewTenant = Omit<Tenant, 'created_at' | 'deleting_since'>;
 
 const COLUMNS = `id, name, ports, calls_per_second, default_region, time_zone, max_contacts, requests_per_minute,
   json_build_object('per_day', attempts_per_day, 'per_30_days', attempts_per_30_days) AS frequency_caps,
-  silent_call_lockout_hours, suspended, deleting_since, created_at`;
+  silent_call_lockout_hours, recordings_days, suspended, deleting_since, created_at`;
 
 export async function insertTenant(db: Db, tenant: NewTenant): Promise<Tenant> {
   const { rows } = await db.query<Tenant>(
     `INSERT INTO tenants (id, name, ports, calls_per_second, default_region, time_zone, max_contacts,
-        requests_per_minute, suspended, attempts_per_day, attempts_per_30_days, silent_call_lockout_hours)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING ${COLUMNS}`,
+        requests_per_minute, suspended, attempts_per_day, attempts_per_30_days, silent_call_lockout_hours, recordings_days)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING ${COLUMNS}`,
     valuesOf(tenant),
   );
   return rows[0]!;
@@ -71,14 +73,14 @@ export async function updateTenant(db: Db, tenant: NewTenant): Promise<Tenant> {
   const { rows } = await db.query<Tenant>(
     `UPDATE tenants SET name = $2, ports = $3, calls_per_second = $4, default_region = $5, time_zone = $6,
         max_contacts = $7, requests_per_minute = $8, suspended = $9, attempts_per_day = $10,
-        attempts_per_30_days = $11, silent_call_lockout_hours = $12
+        attempts_per_30_days = $11, silent_call_lockout_hours = $12, recordings_days = $13
       WHERE id = $1 RETURNING ${COLUMNS}`,
     valuesOf(tenant),
   );
   return rows[0]!;
 }
 
-/** As $1 to $12 of the statements that write. */
+/** As $1 to $13 of the statements that write. */
 function valuesOf(tenant: NewTenant): unknown[] {
   return [
     tenant.id,
@@ -93,5 +95,6 @@ function valuesOf(tenant: NewTenant): unknown[] {
     tenant.frequency_caps.per_day,
     tenant.frequency_caps.per_30_days,
     tenant.silent_call_lockout_hours,
+    tenant.recordings_days,
   ];
 }

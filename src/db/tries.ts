@@ -57,6 +57,7 @@ export async function insertTry(
     // Who tries it is a person.
     machine_detection: null,
     inbound_message_id: null,
+    max_abandoned_percent: null,
     ports: null,
     calls_per_second: null,
     weight: WEIGHT,

@@ -14,6 +14,8 @@ export interface AsteriskConfig {
   extraExtensions: string;
   /** Text at the end of pjsip.conf. */
   extraPjsip: string;
+  /** The queues of queues.conf. */
+  extraQueues: string;
   /** The modules that the image has, so that a shorter list of an older Asterisk logs no errors. */
   availableModules: ReadonlySet<string>;
 }
@@ -27,8 +29,8 @@ const MODULES = `
   res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user chan_pjsip res_rtp_asterisk
   bridge_simple bridge_native_rtp bridge_holding bridge_softmix bridge_builtin_features
   codec_ulaw codec_alaw codec_g722 codec_gsm codec_a_mu codec_resample format_pcm format_wav format_wav_gsm format_gsm format_sln
-  res_speech res_agi res_limit pbx_config pbx_spool
-  app_amd app_cdr app_dial app_echo app_exec app_originate app_playback app_playtones app_read app_record app_senddtmf
+  res_speech res_monitor res_agi res_limit pbx_config pbx_spool
+  app_amd app_cdr app_dial app_echo app_exec app_originate app_playback app_playtones app_queue app_read app_record app_senddtmf
   app_softhangup app_stack app_system app_transfer app_userevent app_verbose app_waitforsilence app_while
   func_base64 func_callerid func_cdr func_channel func_config func_cut func_db func_dialplan func_env func_global
   func_groupcount func_hangupcause func_lock func_logic func_math func_md5 func_module func_pjsip_endpoint func_rand
@@ -58,6 +60,7 @@ export function renderConfig(config: AsteriskConfig): Record<string, string> {
     'pjsip.conf': pjsipConf(config),
     'rtp.conf': `[general]\nrtpstart=${config.rtpPorts.from}\nrtpend=${config.rtpPorts.to}\nicesupport=no\n`,
     'cdr.conf': '[general]\nenable=yes\n',
+    'queues.conf': `[general]\n\n${config.extraQueues}\n`,
   };
 }
 

@@ -20,6 +20,7 @@ export interface AsteriskOptions {
   includes: string[];
   extraExtensions?: string;
   extraPjsip?: string;
+  extraQueues?: string;
   /** UDP ports for audio. Instances may share a range: a port that is taken is passed over. */
   rtpPorts?: { from: number; to: number };
   /** More host directories that Asterisk sees at the same absolute path, read and write: audio, for example. */
@@ -164,6 +165,7 @@ async function prepareDirectory(options: AsteriskOptions): Promise<string> {
     includes,
     extraExtensions: options.extraExtensions ?? '',
     extraPjsip: options.extraPjsip ?? '',
+    extraQueues: options.extraQueues ?? '',
     availableModules: await modulesOf(image),
   });
   for (const [name, text] of Object.entries(files)) await writeFile(join(dir, 'etc', name), text);

@@ -3,24 +3,31 @@ import type { AnsweredCall } from '../agi/scripts/answered.js';
 import { spokenOf, type TextMessage, textOf } from '../calls/flow/spoken.js';
 import { addOptOut } from '../db/opt-outs.js';
 import type { Pool } from '../db/pool.js';
+import type { Asker } from '../events/webhooks/ask.js';
 import type { Logger } from '../log.js';
 import type { Sounds } from '../messages/sounds.js';
 import type { Speech } from '../messages/speech/speech.js';
+import type { SecretSeal } from '../seal.js';
+import { askServer } from './ask-server.js';
 import { type OpenCall, tenantOf } from './open-calls.js';
+import type { CallRecordings } from './recordings.js';
 import { retrying } from './retrying.js';
+import type { CallTransfers } from './transfers.js';
 
 export interface AnsweredCallOptions {
   pool: Pool;
   sounds: Sounds;
   speech: Pick<Speech, 'ready'>;
+  recordings: CallRecordings;
+  transfers: CallTransfers;
+  asker: Asker;
+  secrets: SecretSeal;
   log: Logger;
 }
 
 /** What an answered call says, to whom, and what it may do beside. */
-export function answeredCall(
-  call: OpenCall,
-  { pool, sounds, speech, log }: AnsweredCallOptions,
-): AnsweredCall {
+export function answeredCall(call: OpenCall, options: AnsweredCallOptions): AnsweredCall {
+  const { pool, sounds, speech, recordings, transfers, log } = options;
   const { callId, number, ordinal, fields, timeZone, content } = call;
   const tenantId = tenantOf(callId);
   return {
@@ -35,11 +42,13 @@ export function answeredCall(
       const sound = content.sounds.get((part as { message: string }).message)!;
       return { path: sounds.pathOf(sound.sha256), seconds: sound.seconds };
     },
+    recordings: recordings.of(callId),
+    transfers: transfers.of(callId, number),
     deeds: {
       // Whoever wants no more calls waits until that is safe, and a database that is away for a moment does not change it.
       optOut: () =>
         retrying(() => addOptOut(pool, tenantId, number), { call: callId, what: 'an opt-out', log }),
-      ask: async () => null,
+      ask: (step, _values, answers, failed) => askServer(call, step, answers, failed, options),
     },
   };
 }

@@ -1,13 +1,16 @@
+import type { TransferTold } from '../calls/flow/transfer.js';
 import type { Ending } from '../db/finish.js';
 import type { Logger } from '../log.js';
 import type { Reports } from '../spool/reports.js';
 import type { OpenCalls } from './open-calls.js';
+import type { CallTransfers } from './transfers.js';
 import type { Turns } from './turns.js';
 
 export interface FinishingOptions {
   turns: Turns;
   reports: Reports;
   openCalls: OpenCalls;
+  transfers: Pick<CallTransfers, 'ended'>;
   log: Logger;
 }
 
@@ -20,8 +23,10 @@ export async function finishCalls(
   endings: readonly Ending[],
   options: FinishingOptions,
 ): Promise<Set<string>> {
-  const { turns, reports, openCalls, log } = options;
-  const found = reports.find(endings.map((e) => e.callId));
+  const { turns, reports, openCalls, transfers, log } = options;
+  const callIds = endings.map((e) => e.callId);
+  const found = reports.find(callIds);
+  await endTransfers(reports.findTransfers(callIds), transfers, log);
   const finished = await turns.finish(
     endings.map((ending) => {
       const report = found.get(ending.callId);
@@ -33,4 +38,17 @@ export async function finishCalls(
   reports.forget([...ended]);
   for (const f of finished) log.debug({ call: f.callId, disposition: f.disposition }, 'call ended');
   return ended;
+}
+
+/** How it ended is lost where that cannot be written down, and then it is `unknown`: no reason to keep the call open. */
+async function endTransfers(
+  told: ReadonlyMap<string, TransferTold>,
+  transfers: FinishingOptions['transfers'],
+  log: Logger,
+): Promise<void> {
+  for (const [callId, transfer] of told) {
+    await transfers
+      .ended(callId, transfer)
+      .catch((error) => log.error({ call: callId, err: error }, 'cannot write down how a transfer ended'));
+  }
 }

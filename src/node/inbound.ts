@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import type { Recordings } from '../agi/flow/record.js';
 import type { InboundCall } from '../agi/scripts/inbound.js';
 import { readingsOf } from '../calls/called-back.js';
 import type { Content, ContentRef } from '../db/content.js';
@@ -8,21 +10,15 @@ import {
   insertInboundCall,
   listRegions,
 } from '../db/inbound-calls.js';
-import type { Pool } from '../db/pool.js';
 import { newId } from '../ids.js';
-import type { Logger } from '../log.js';
-import type { Sounds } from '../messages/sounds.js';
 import type { Speech } from '../messages/speech/speech.js';
-import { answeredCall } from './answered-call.js';
+import { type AnsweredCallOptions, answeredCall } from './answered-call.js';
 import type { Contents } from './contents.js';
 import { spokenTo } from './ready-calls.js';
 
-export interface InboundOptions {
-  pool: Pool;
+export interface InboundOptions extends AnsweredCallOptions {
   contents: Contents;
-  sounds: Sounds;
   speech: Pick<Speech, 'ready' | 'prepare'>;
-  log: Logger;
 }
 
 /** Texts are spoken while it rings; who has waited so long is passed on. */
@@ -46,12 +42,31 @@ export function createInbound(options: InboundOptions) {
     const call = { ...found, callId, content, texts: [] };
     return {
       ...answeredCall(call, options),
+      ...reachingNobody(options.recordings.of(callId)),
       passesOn: found.inboundMessageId !== null || found.content.flowId === null,
       async end(end) {
         await recorded;
         await endInboundCall(pool, found.tenantId, id, end);
       },
     };
+  };
+}
+
+/** Recordings and transfers are of attempts: in a call back nothing is kept of what is said, and nobody is connected. */
+function reachingNobody(recordings: Recordings): Pick<InboundCall, 'recordings' | 'transfers'> {
+  return {
+    recordings: {
+      pathFor: recordings.pathFor,
+      async keep(path) {
+        await rm(`${path}.wav`, { force: true });
+        return { id: null, seconds: 0 };
+      },
+    },
+    transfers: {
+      begin: async () => 'failed',
+      end: () => Promise.reject(new Error('a call back is not transferred')),
+      whenTold: async () => null,
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import { createAdmission } from '../agi/scripts/admission.js';
 import { answeredScript } from '../agi/scripts/answered.js';
 import { hangupScript } from '../agi/scripts/hangup.js';
 import { inboundScript } from '../agi/scripts/inbound.js';
+import { transferredScript } from '../agi/scripts/transferred.js';
 import { createAgiServer } from '../agi/server.js';
 import { createCallTokens } from '../agi/token.js';
 import { askAsterisk } from '../asterisk-console.js';
@@ -15,10 +16,13 @@ import { lockNode } from '../db/node-lock.js';
 import { registerNode, touchNode } from '../db/nodes.js';
 import { findAttemptStates, listOpenAttempts, releaseAttempts } from '../db/open-attempts.js';
 import { createPool } from '../db/pool.js';
+import { deleteOldRecordings } from '../db/recordings.js';
+import { endForgottenTransfers } from '../db/transfers.js';
 import { forgetTries } from '../db/tries.js';
 import { forgetTrunkCounts } from '../db/trunk-health.js';
 import { createDuties } from '../duties.js';
 import { CampanileError } from '../errors.js';
+import { createAsker } from '../events/webhooks/ask.js';
 import type { Logger } from '../log.js';
 import { createSounds } from '../messages/sounds.js';
 import { configuredEngine } from '../messages/speech/configured.js';
@@ -26,7 +30,7 @@ import { createRenderer } from '../messages/speech/renderer.js';
 import { createSpeech } from '../messages/speech/speech.js';
 import { createNumberHash } from '../number-hash.js';
 import { NOTHING_CLOSED } from '../scheduler/closed.js';
-import { createPasswordSeal } from '../seal.js';
+import { createPasswordSeal, createWebhookSeal } from '../seal.js';
 import { createShutdown } from '../shutdown.js';
 import { openSpool } from '../spool/directories.js';
 import { createReconciler } from '../spool/reconciler.js';
@@ -43,10 +47,15 @@ import { createFinishArchived } from './finish-archived.js';
 import { finishCalls } from './finish-calls.js';
 import { createInbound } from './inbound.js';
 import { createOpenCalls, tenantOf } from './open-calls.js';
+import { createCallRecordings } from './recordings.js';
 import { createSipAccounts } from './sip-accounts.js';
 import { speakAhead } from './speak-ahead.js';
 import { createSpeaking } from './speaking.js';
+import { createCallTransfers } from './transfers.js';
 import { createTurns } from './turns.js';
+
+/** So many recordings are deleted within a statement's time. */
+const MOST_AT_ONCE = 1000;
 
 export interface NodeOptions {
   config: Config;
@@ -123,6 +132,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       onReleased: () => turns.wake(),
     });
     const reports = createReports(spool);
+    const transfers = createCallTransfers({ pool, templates, log });
     const turns = createTurns({
       pool,
       node,
@@ -141,14 +151,18 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       claimMemory: { closed: NOTHING_CLOSED },
       log,
     });
-    const finish = (endings: Ending[]) => finishCalls(endings, { turns, reports, openCalls, log });
+    const finish = (endings: Ending[]) => finishCalls(endings, { turns, reports, openCalls, transfers, log });
     const cancel = () => withdrawCancelledCalls({ db: pool, node: node.name, spool, inFlight, finish });
 
+    const recordings = createCallRecordings(pool, spool.recordings, log);
+    const asker = createAsker({ allowPrivate: config.allowPrivateWebhooks });
+    shutdown.add(async () => asker.stop());
+    const secrets = createWebhookSeal(secret);
     const admission = createAdmission(tokens, log);
     const notes = createCallNotes(pool, node.name);
     const callOf = async (callId: string) => {
       const call = await openCalls.find(callId);
-      return call && answeredCall(call, { pool, sounds, speech, log });
+      return call && answeredCall(call, { pool, sounds, speech, recordings, transfers, asker, secrets, log });
     };
     const agi = createAgiServer({
       ...config.agiListen,
@@ -156,7 +170,21 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       scripts: {
         answered: answeredScript({ admission, notes, callOf, speed: options.speed ?? 1, log }),
         hangup: hangupScript({ admission, notes }),
-        inbound: inboundScript({ admission, callOf: createInbound({ pool, contents, sounds, speech, log }) }),
+        inbound: inboundScript({
+          admission,
+          callOf: createInbound({
+            pool,
+            contents,
+            sounds,
+            speech,
+            recordings,
+            transfers,
+            asker,
+            secrets,
+            log,
+          }),
+        }),
+        transferred: transferredScript({ admission, ended: transfers.ended }),
       },
     });
     const finishArchived = createFinishArchived({
@@ -217,6 +245,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
           run: () => speakAhead({ db: pool, contents, speech, node }).then(() => 0),
         },
         { everySeconds: 600, name: 'remove speech that nobody uses', run: speech.sweep },
+        { everySeconds: 10, name: 'store recordings of calls that are over', run: recordings.sweep },
+        {
+          everySeconds: 600,
+          name: 'delete old recordings',
+          run: () => deleteOldRecordings(pool, MOST_AT_ONCE),
+        },
+        { everySeconds: 30, name: 'end forgotten transfers', run: () => endForgottenTransfers(pool) },
         { everySeconds: 600, name: 'forget answers of long ago', run: () => deleteOldAnswers(pool) },
         { everySeconds: 5, name: 'end campaigns whose time is over', run: () => expireInTurns(pool) },
         ...(sandbox ? [] : [{ everySeconds: 10, name: 'write SIP accounts', run: sipAccounts.sync }]),

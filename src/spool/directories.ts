@@ -17,6 +17,8 @@ export interface Spool {
   staging: string;
   /** Ours: what the hangup handler reports in files, which Asterisk writes. */
   reports: string;
+  /** Ours: what callees say, which Asterisk writes, until it is in the database. */
+  recordings: string;
   /** Ours: files that no attempt in the database belongs to. */
   quarantine: string;
   /** Ours: archived files that the admin wants to keep. */
@@ -53,6 +55,7 @@ export async function openSpool({ spool: root, owner, mode, asteriskRun }: Spool
     done: join(root, 'outgoing_done'),
     staging: join(own, 'staging'),
     reports: join(own, 'reports'),
+    recordings: join(own, 'recordings'),
     quarantine: join(own, 'quarantine'),
     kept: join(own, 'kept'),
     owner,
@@ -67,11 +70,12 @@ export async function openSpool({ spool: root, owner, mode, asteriskRun }: Spool
   }
   const outgoing = await checkOutgoing(spool.outgoing);
   if (!owner) spool.owner = givenTo(spool.outgoing, outgoing);
-  for (const directory of [spool.done, own, spool.staging, spool.reports, spool.quarantine, spool.kept]) {
+  const { done, staging, reports, recordings, quarantine, kept } = spool;
+  for (const directory of [done, own, staging, reports, recordings, quarantine, kept]) {
     await makeLike(directory, outgoing);
   }
   await checkAsteriskEnters(own, outgoing);
-  for (const directory of [spool.done, spool.reports]) await checkAsteriskWrites(directory, outgoing);
+  for (const directory of [done, reports, recordings]) await checkAsteriskWrites(directory, outgoing);
   for (const directory of [spool.outgoing, spool.done, spool.quarantine, spool.kept]) {
     await checkSameMount(spool.staging, directory);
   }

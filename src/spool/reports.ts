@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CallId, parseCallId } from '../calls/call-id.js';
+import { parseTransfer, type TransferTold } from '../calls/flow/transfer.js';
 import { type HangupReport, parseReport } from '../calls/report.js';
 import type { Spool } from './directories.js';
 
@@ -9,6 +10,10 @@ import type { Spool } from './directories.js';
 //
 //   <call id>|hangup|HANGUPCAUSE|SIP status|DIALSTATUS|channel|hangup source|seconds in all|seconds talked
 //
+// and before that, when the call ended in a transfer and FastAGI was away,
+//
+//   <call id>|transfer|transfer id|kind|DIALSTATUS|QUEUESTATUS|ABANDONED|ANSWEREDTIME
+//
 // One file for many calls, because making and removing one for each costs a busy call a quarter of what Asterisk does for
 // it. A call file names the file that its call reports in; from time to time, and at each start, a new one is begun, and
 // the old one removed when the calls that may report in it have ended. Asterisk runs the hangup handler before it archives
@@ -16,7 +21,9 @@ import type { Spool } from './directories.js';
 
 const FILE = /^\d{13}\.reports$/;
 // At the end of a line: one that a crash cut short has the next call's line behind it.
-const LINE = /([0-9a-f-]{36}\.[0-9a-f-]{36})\|hangup\|([^|]*(?:\|[^|]*){6})$/;
+const CALL = '([0-9a-f-]{36}\\.[0-9a-f-]{36})';
+const LINE = new RegExp(`${CALL}\\|hangup\\|([^|]*(?:\\|[^|]*){6})$`);
+const TRANSFER = new RegExp(`${CALL}\\|transfer\\|([^|]*(?:\\|[^|]*){5})$`);
 const NEW_FILE_BYTES = 1 << 20;
 
 /** What the hangup handler leaves in files. */
@@ -25,6 +32,8 @@ export interface Reports {
   currentFile(): string;
   /** The reports that there are of these calls, the last of each. */
   find(callIds: readonly CallId[]): Map<CallId, HangupReport>;
+  /** The transfers in which these calls ended, the last of each. */
+  findTransfers(callIds: readonly CallId[]): Map<CallId, TransferTold>;
   /** These calls have ended. */
   forget(callIds: readonly CallId[]): void;
   /**
@@ -44,6 +53,7 @@ interface Retired {
 export function createReports(spool: Spool, options: { newFileBytes?: number } = {}): Reports {
   const { newFileBytes = NEW_FILE_BYTES } = options;
   const reports = new Map<CallId, HangupReport>();
+  const transfers = new Map<CallId, TransferTold>();
   /** How much of each file has been read. */
   const offsets = new Map<string, number>();
   let retired: Retired[] = listFiles().map((name) => ({ name, awaits: null }));
@@ -69,6 +79,9 @@ export function createReports(spool: Spool, options: { newFileBytes?: number } =
     for (const line of text.slice(0, whole).split('\n')) {
       const [, callId, values] = LINE.exec(line.trimEnd()) ?? [];
       if (callId && values && parseCallId(callId)) reports.set(callId, parseReport(values.split('|')));
+      const [, transferred, told] = TRANSFER.exec(line.trimEnd()) ?? [];
+      const transfer = told && parseTransfer(told.split('|'));
+      if (transferred && transfer && parseCallId(transferred)) transfers.set(transferred, transfer);
     }
   }
 
@@ -95,15 +108,17 @@ export function createReports(spool: Spool, options: { newFileBytes?: number } =
     currentFile: () => join(spool.reports, current),
     find(callIds) {
       readAll();
-      return new Map(
-        callIds.flatMap((callId) => {
-          const report = reports.get(callId);
-          return report ? [[callId, report] as const] : [];
-        }),
-      );
+      return those(callIds, reports);
+    },
+    findTransfers(callIds) {
+      readAll();
+      return those(callIds, transfers);
     },
     forget(callIds) {
-      for (const callId of callIds) reports.delete(callId);
+      for (const callId of callIds) {
+        reports.delete(callId);
+        transfers.delete(callId);
+      }
     },
     tidy(open) {
       readAll();
@@ -115,12 +130,25 @@ export function createReports(spool: Spool, options: { newFileBytes?: number } =
         retired.push({ name: current, awaits: null });
         current = newName();
       }
-      const notOpen = [...reports.keys()].filter((callId) => !open.has(callId));
-      for (const callId of notOpen) if (unwanted.has(callId)) reports.delete(callId);
+      const notOpen = [...reports.keys(), ...transfers.keys()].filter((callId) => !open.has(callId));
+      for (const callId of notOpen) {
+        if (!unwanted.has(callId)) continue;
+        reports.delete(callId);
+        transfers.delete(callId);
+      }
       unwanted = new Set(notOpen);
       return removed;
     },
   };
+}
+
+function those<T>(callIds: readonly CallId[], found: ReadonlyMap<CallId, T>): Map<CallId, T> {
+  return new Map(
+    callIds.flatMap((callId) => {
+      const one = found.get(callId);
+      return one ? [[callId, one] as const] : [];
+    }),
+  );
 }
 
 /** What is in a file behind `from`, byte by byte, or from its start when it is shorter: then it was made anew. */

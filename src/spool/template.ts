@@ -28,6 +28,14 @@ export function renderTemplate(template: Template, values: TemplateValues): stri
   return renderCallFile(template.directives.flatMap((directive) => fill(directive, values)));
 }
 
+/** What Dial() takes to call `number` (E.164) over `trunk`, as a call file made of the template would. Throws as `renderTemplate`. */
+export function channelOf(template: Template, call: Pick<TemplateValues, 'number' | 'trunk'>): string {
+  const directive = template.directives.find(({ key }) => key === 'Channel')!;
+  // A channel that names more than number and trunk finds an empty text, which is refused.
+  const none = { callerId: null, ringSeconds: 0, call: '', token: '', agi: '', reports: '' };
+  return fill(directive, { ...none, ...call })[0]!.value;
+}
+
 function fill({ key, value }: Directive, values: TemplateValues): Directive[] {
   const names = placeholdersIn(value).filter(isPlaceholder);
   const filled = new Map<string, string | null>(

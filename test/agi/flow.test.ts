@@ -9,6 +9,7 @@ import { flowOfMessage } from '../../src/calls/flow/of-message.js';
 import { type Flow, flowDefinition } from '../../src/calls/flow/schema.js';
 import type { CallNote } from '../../src/db/open-attempts.js';
 import { FakeAsterisk, memoryLog } from './fake-asterisk.js';
+import { nothingBehind } from './nothing-behind.js';
 
 const A = '019387a0-0000-7000-8000-000000000001';
 const B = '019387a0-0000-7000-8000-000000000002';
@@ -45,6 +46,7 @@ beforeEach(async () => {
       return { path: `/sounds/${part.message}`, seconds: 3 };
     },
     deeds: { optOut: () => optOut(), ask: async () => null },
+    ...nothingBehind,
   });
   const admission = createAdmission(tokens, log);
   const answered = answeredScript({ admission, notes: kept, callOf, log });

@@ -9,6 +9,7 @@ import { AMD_DEFAULTS, BEEP_DEFAULTS, type MachineDetection } from '../../src/ca
 import type { CallNote } from '../../src/db/open-attempts.js';
 import { newId } from '../../src/ids.js';
 import { FakeAsterisk, memoryLog } from './fake-asterisk.js';
+import { nothingBehind } from './nothing-behind.js';
 
 const tokens = createCallTokens(randomBytes(32));
 const [said, left] = [newId(), newId()];
@@ -34,6 +35,7 @@ beforeEach(async () => {
     timeZone: 'UTC',
     about: {},
     soundOf: (part) => ({ path: `/sounds/${'message' in part ? part.message : ''}`, seconds: 3 }),
+    ...nothingBehind,
     deeds: {
       optOut: async () => {
         optedOut += 1;

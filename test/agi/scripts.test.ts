@@ -8,14 +8,17 @@ import { hangupScript } from '../../src/agi/scripts/hangup.js';
 import { type AgiServer, createAgiServer } from '../../src/agi/server.js';
 import { createCallTokens } from '../../src/agi/token.js';
 import { registerNode } from '../../src/db/nodes.js';
+import { createAsker } from '../../src/events/webhooks/ask.js';
 import type { Sounds } from '../../src/messages/sounds.js';
 import { answeredCall } from '../../src/node/answered-call.js';
 import { createContents } from '../../src/node/contents.js';
 import { createOpenCalls, type OpenCalls } from '../../src/node/open-calls.js';
+import { createWebhookSeal } from '../../src/seal.js';
 import { insertCampaignFixture, insertTenantFixture, numbersFor } from '../support/campaigns.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { claimInTurn } from '../support/turns.js';
 import { FakeAsterisk, memoryLog } from './fake-asterisk.js';
+import { nothingBehind } from './nothing-behind.js';
 
 const node = { name: 'a', ports: 100, callsPerSecond: null, templates: ['direct'] };
 const tokens = createCallTokens(randomBytes(32));
@@ -46,7 +49,13 @@ beforeEach(async () => {
   const sounds = { pathOf: (sha256: string) => `/sounds/${sha256}` } as Sounds;
   const callOf = async (id: string) => {
     const call = await openCalls.find(id);
-    return call && answeredCall(call, { pool: database.pool, sounds, speech: { ready: () => null }, log });
+    const speech = { ready: () => null };
+    const recordings = { of: () => nothingBehind.recordings, sweep: async () => 0 };
+    const transfers = { of: () => nothingBehind.transfers, ended: async () => null };
+    const asker = createAsker({ allowPrivate: false });
+    const secrets = createWebhookSeal(Buffer.alloc(32));
+    const options = { pool: database.pool, sounds, speech, recordings, transfers, asker, secrets, log };
+    return call && answeredCall(call, options);
   };
   server = createAgiServer({
     port: 0,

@@ -2,7 +2,15 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Route } from '../../src/api/route.js';
 import { routes } from '../../src/api/routes.js';
 import { adminToken, type Reply } from './client.js';
-import { addContacts, createCampaign, createEquipped, everything, numbers, unknownId } from './fixtures.js';
+import {
+  addContacts,
+  createCampaign,
+  createEquipped,
+  everything,
+  insertAttempt,
+  numbers,
+  unknownId,
+} from './fixtures.js';
 import { validRequest } from './requests.js';
 import { useApi } from './use.js';
 
@@ -57,6 +65,7 @@ async function prepare(route: Route): Promise<() => Promise<Reply>> {
       campaign,
     ]);
   }
+  if (route.path === '/v1/recordings/{id}') await insertAttempt(api, owner, campaign);
   const { path, sent } = validRequest(route, { campaign, owner });
   const named = route.access === 'tenant_or_admin' ? `?tenant_id=${owner.id}` : '';
   const token = route.access === 'tenant' ? owner.token : adminToken;

@@ -1,8 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { parseCallId } from '../../src/calls/call-id.js';
 import { registerNode } from '../../src/db/nodes.js';
 import { releaseAttempts } from '../../src/db/open-attempts.js';
 import { transaction } from '../../src/db/pool.js';
+import { insertRecording } from '../../src/db/recordings.js';
 import { waitForTurn } from '../../src/db/turn.js';
+import { newId } from '../../src/ids.js';
 import { countersOf, statusOf } from '../support/campaigns.js';
 import { relayAll } from '../support/relay.js';
 import { claimInTurn, finishInTurn } from '../support/turns.js';
@@ -165,7 +168,17 @@ describe('an erasure', () => {
     await start();
     const calls = await claim();
     expect(calls).toHaveLength(1);
+    const { tenantId, attemptId } = parseCallId(calls[0]!.callId)!;
+    const said = { tenantId, attemptId, step: 'ask', seconds: 1, audio: Buffer.from('said') };
+    await insertRecording(api.db.pool, { ...said, id: newId() });
+    const keptAudio = async () =>
+      (await api.db.pool.query('SELECT FROM recordings WHERE attempt_id = $1', [attemptId])).rowCount;
+    expect(await keptAudio()).toBe(1);
     expect((await erase(person)).json).toMatchObject({ contacts: 1, attempts: 1 });
+    expect(await keptAudio()).toBe(0);
+    // Nor is what the PBX was recording just then.
+    await insertRecording(api.db.pool, { ...said, id: newId() });
+    expect(await keptAudio()).toBe(0);
     expect(await tablesWith('12345678')).toEqual([]);
     expect(await finishInTurn(api.db.pool, [{ callId: calls[0]!.callId, ...how }])).toHaveLength(1);
     expect(await claim()).toEqual([]);

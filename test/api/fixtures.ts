@@ -24,6 +24,10 @@ export interface Equipped extends TenantOnApi {
   /** A webhook that wants everything, and a delivery to it, which nobody sends. */
   webhookId: string;
   deliveryId: string;
+  /** A transfer destination. */
+  destinationId: string;
+  /** Of a recording that `insertAttempt` makes. */
+  recordingId: string;
 }
 
 /** Half a second that can be played as it is. */
@@ -93,10 +97,29 @@ export async function createEquipped(api: ApiFixture, changes: object = {}): Pro
   });
   const webhookId: string = created(webhook).json.id;
   const delivery = await api.send('POST', `/v1/webhooks/${webhookId}/test`, { token: tenant.token });
-  const [trunkId, messageId, flowId, keyId, erasureId, deliveryId] = [
-    ...[trunk, message, flow, key, erasure, delivery],
+  const destination = await api.send('POST', '/v1/transfer-destinations', {
+    token: tenant.token,
+    body: { name: 'Verger', kind: 'number', target: '+4930123456', ports: 2 },
+  });
+  const [trunkId, messageId, flowId, keyId, erasureId, deliveryId, destinationId] = [
+    ...[trunk, message, flow, key, erasure, delivery, destination],
   ].map((reply) => created(reply).json.id);
-  return { ...tenant, trunkId, messageId, flowId, listId, keyId, erasureId, webhookId, deliveryId };
+  const recordingId = newId();
+  return {
+    ...tenant,
+    ...{
+      trunkId,
+      messageId,
+      flowId,
+      listId,
+      keyId,
+      erasureId,
+      webhookId,
+      deliveryId,
+      destinationId,
+      recordingId,
+    },
+  };
 }
 
 /** A flow as it is saved, which plays a message. */
@@ -157,7 +180,7 @@ export async function addContacts(
   );
 }
 
-/** Writes down an attempt at the first contact of a campaign, as the scheduler would; returns the ids. */
+/** Writes down an attempt at the first contact of a campaign, as the scheduler would, and what was said in it; returns the ids. */
 export async function insertAttempt(
   api: ApiFixture,
   tenant: Equipped,
@@ -174,6 +197,11 @@ export async function insertAttempt(
       INSERT INTO attempts (tenant_id, id, campaign_id, contact_id, trunk_id, pbx_trunk, node, number, ordinal)
       SELECT $1, $2, $3, id, $4, 'carrier1', 'node', number, attempts FROM taken RETURNING contact_id`,
     [tenant.id, attemptId, campaignId, tenant.trunkId],
+  );
+  await pool.query(
+    `INSERT INTO recordings (tenant_id, id, attempt_id, campaign_id, step, seconds, audio)
+      VALUES ($1, $2, $3, $4, 'ask', 0.5, $5) ON CONFLICT DO NOTHING`,
+    [tenant.id, tenant.recordingId, attemptId, campaignId, Buffer.from('RIFF')],
   );
   return { attemptId, contactId: rows[0]!.contact_id };
 }

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Route } from '../../src/api/route.js';
 import { createApiKey } from '../../src/api/routes/api-keys.js';
+import { makeFlowSecret } from '../../src/api/routes/flow-secret.js';
 import { createMessage } from '../../src/api/routes/messages.js';
 import { createSuppressionList } from '../../src/api/routes/suppressions.js';
 import { routes } from '../../src/api/routes.js';
@@ -84,7 +85,8 @@ async function rowsOf(tenantId: string): Promise<string> {
     ...['trunks', 'messages', 'campaigns', 'contacts', 'attempts'],
     ...['suppression_lists', 'suppressed_numbers', 'api_keys', 'sip_accounts', 'audit_log'],
     ...['imports', 'import_rejections', 'erasures', 'campaign_trunks', 'trunk_slices'],
-    ...['flows', 'flow_versions', 'inbound_calls'],
+    ...['flows', 'flow_versions', 'flow_secrets', 'inbound_calls'],
+    ...['transfer_destinations', 'transfers', 'recordings'],
     ...['event_outbox', 'events', 'webhooks', 'webhook_deliveries'],
   ];
   const found = await Promise.all(
@@ -122,6 +124,8 @@ describe('with the WHERE clauses taken out of its queries', () => {
         owner.trunkId,
         owner.messageId,
         owner.flowId,
+        owner.destinationId,
+        owner.recordingId,
         owner.listId,
         owner.keyId,
         owner.erasureId,
@@ -134,7 +138,7 @@ describe('with the WHERE clauses taken out of its queries', () => {
       for (const secret of secrets) if (!asked.includes(secret)) expect(told).not.toContain(secret);
       expect(await rowsOf(owner.id)).toBe(before);
       // What is new is put in, whatever there is.
-      const isNew = [createMessage, createSuppressionList, createApiKey].includes(route);
+      const isNew = [createMessage, createSuppressionList, createApiKey, makeFlowSecret].includes(route);
       expect(opened).toBeGreaterThan(isNew ? -1 : 0);
     },
   );

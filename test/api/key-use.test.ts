@@ -26,6 +26,7 @@ beforeAll(async () => {
     requests_per_minute: null,
     frequency_caps: { per_day: null, per_30_days: null },
     silent_call_lockout_hours: 120,
+    recordings_days: null,
     suspended: false,
   };
   await insertTenant(db.pool, { id: tenantId, name: 'Parish', ...limits });

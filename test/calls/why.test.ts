@@ -12,6 +12,7 @@ const running: CampaignFacts = {
   now,
   test: false,
   status: 'running',
+  pausedReason: null,
   startAt: null,
   endAt: null,
   window: null,

@@ -9,6 +9,7 @@ const files = renderConfig({
   includes: ['/tmp/lab/one/etc/campanile.conf'],
   extraExtensions: '[mine]\nexten => s,1,Hangup()',
   extraPjsip: '[more]\ntype=auth',
+  extraQueues: '[support]',
   availableModules: new Set(['pbx_spool.so', 'res_pjsip.so', 'app_voicemail.so']),
 });
 

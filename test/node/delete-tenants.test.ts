@@ -134,6 +134,23 @@ async function fillTables(): Promise<string[]> {
       VALUES ($1, $2, $3, $2, $2, '+12125550100', '1')`,
     [tenantId, newId(), campaign],
   );
+  const attempt = (await pool.query('SELECT id FROM attempts WHERE tenant_id = $1 LIMIT 1', [tenantId]))
+    .rows[0].id;
+  const destination = newId();
+  await pool.query(
+    `INSERT INTO transfer_destinations (tenant_id, id, name, kind, target, trunk_id, ports)
+      VALUES ($1, $2, 'staff', 'number', '+14155550123', $3, 1)`,
+    [tenantId, destination, trunkId],
+  );
+  await pool.query(
+    `INSERT INTO transfers (tenant_id, id, attempt_id, campaign_id, destination_id, step) VALUES ($1, $2, $3, $4, $5, 's')`,
+    [tenantId, newId(), attempt, campaign, destination],
+  );
+  await pool.query(
+    `INSERT INTO recordings (tenant_id, id, attempt_id, campaign_id, step, seconds, audio) VALUES ($1, $2, $3, $4, 's', 1, '')`,
+    [tenantId, newId(), attempt, campaign],
+  );
+  await pool.query(`INSERT INTO flow_secrets (tenant_id, sealed_secret) VALUES ($1, '')`, [tenantId]);
   await pool.query('INSERT INTO event_listeners VALUES ($1, now())', [tenantId]);
   for (const [table, columns] of [
     ['events', 'position, '],

@@ -24,6 +24,7 @@ import { until } from '../../src/lab/condition.js';
 import { createLog } from '../../src/log.js';
 import { type SandboxOptions, type SandboxPbx, startSandboxPbx } from '../../src/sandbox/pbx.js';
 import { type Directive, parseCallFile, renderCallFile } from '../../src/spool/call-file.js';
+import { nothingBehind } from '../agi/nothing-behind.js';
 
 export const log = createLog('silent');
 const tokens = createCallTokens(Buffer.alloc(32, 7));
@@ -81,6 +82,7 @@ export class Room {
             about: {},
             soundOf: () => ({ path: this.sound, seconds: 3 }),
             deeds: { optOut: async () => {}, ask: async () => null },
+            ...nothingBehind,
           }),
         }),
         hangup: hangupScript({ admission, notes }),

@@ -1,15 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parseCallId } from '../../src/calls/call-id.js';
 import type { SipAccount } from '../../src/calls/sip-account.js';
 import { expireCampaigns } from '../../src/db/campaigns.js';
 import { registerNode } from '../../src/db/nodes.js';
 import { type Tx, transaction } from '../../src/db/pool.js';
 import { insertSipAccount, saveAccountStates, updateSipAccount } from '../../src/db/sip-accounts.js';
+import { beginTransfer } from '../../src/db/transfers.js';
 import { waitForTurn } from '../../src/db/turn.js';
 import { newId } from '../../src/ids.js';
 import { type ClaimedCall, type ClaimMemory, claimCalls } from '../../src/scheduler/claim.js';
 import { NOTHING_CLOSED } from '../../src/scheduler/closed.js';
 import { countersOf, insertCampaignFixture, insertTenantFixture, numbersFor } from '../support/campaigns.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { insertDestination } from '../support/flows.js';
 import { claimInTurn, finishInTurn, hashNumber } from '../support/turns.js';
 
 let database: TestDatabase;
@@ -60,6 +63,24 @@ async function suppress(tenantId: string, number: string): Promise<void> {
 }
 
 describe('a claim', () => {
+  it('leaves a trunk the ports that transfers of open calls take', async () => {
+    const tenant = await insertTenantFixture(database.pool, { trunkPorts: 4 });
+    await insertCampaignFixture(database.pool, tenant, numbersFor('200', 9), { ports: 2 });
+    const { calls } = await claim();
+    expect(calls).toHaveLength(2);
+    await insertCampaignFixture(database.pool, tenant, numbersFor('201', 9));
+    const destination = await insertDestination(database.pool, tenant, { target: '+12125550123' });
+    const { tenantId, attemptId } = parseCallId(calls[0]!.callId)!;
+    const begun = await beginTransfer(database.pool, {
+      ...{ tenantId, attemptId, step: 's', destinationId: destination },
+    });
+    expect(begun).toMatchObject({ kind: 'number' });
+    // Two calls and the transfer: one is left, and the tenant's and the node's ports are what they were.
+    expect((await claim()).calls).toHaveLength(1);
+    await end(calls);
+    expect((await claim()).calls).toHaveLength(3);
+  });
+
   it('takes what is due and opens an attempt for each', async () => {
     const tenant = await insertTenantFixture(database.pool);
     const campaign = await insertCampaignFixture(database.pool, tenant, numbersFor('200', 3), {

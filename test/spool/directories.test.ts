@@ -34,7 +34,13 @@ describe('opening a spool', () => {
   it('makes what is missing, and opens it again as it is', async () => {
     const spool = await open();
     expect(await list(root)).toEqual(['campanile', 'outgoing', 'outgoing_done']);
-    expect(await list(join(root, 'campanile'))).toEqual(['kept', 'quarantine', 'reports', 'staging']);
+    expect(await list(join(root, 'campanile'))).toEqual([
+      'kept',
+      'quarantine',
+      'recordings',
+      'reports',
+      'staging',
+    ]);
     expect(await list(spool.staging)).toEqual([]);
     await writeFile(join(spool.done, 'somebody-elses'), '');
     await open();

@@ -69,6 +69,7 @@ export async function startLine(
     phones?: PhonesOptions;
     config?: Partial<Config>;
     extraExtensions?: string;
+    extraQueues?: string;
   } = {},
 ): Promise<Line> {
   const image = await testImage();
@@ -90,6 +91,7 @@ export async function startLine(
     farEnds: { far: farEnd.address, ...(phones ? { phones: phones.address } : {}) },
     includes: [join(packageRoot, 'dialplan', 'campanile.conf')],
     ...(options.extraExtensions ? { extraExtensions: options.extraExtensions } : {}),
+    ...(options.extraQueues ? { extraQueues: options.extraQueues } : {}),
   });
   const agiPort = await freePort('tcp');
   const config: Config = {

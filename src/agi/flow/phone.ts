@@ -6,7 +6,9 @@ import { ALL_KEYS, FlowOver, type Phone, type Said } from '../../calls/flow/way.
 import { messageOf } from '../../errors.js';
 import { HangupError } from '../errors.js';
 import type { AgiSession } from '../session.js';
+import { type Recordings, record } from './record.js';
 import { say } from './say.js';
+import { type Transfers, transfer } from './transfer.js';
 
 /** A sound file, without its extension, and its length; null when that is not known. */
 export interface Sound {
@@ -17,11 +19,23 @@ export interface Sound {
 /** What a part of a prompt sounds like; null of one that is silent. Throws when there is no such sound. */
 export type SoundOf = (part: Exclude<Part, { say: string }>, values: Values) => Sound | null;
 
+/** What the telephone of one call has at hand. */
+export interface PhoneOptions {
+  soundOf: SoundOf;
+  recordings: Recordings;
+  transfers: Transfers;
+}
+
 /**
  * The telephone of a flow, as an AGI session: its `say` throws when a sound cannot be played. `place` has the flow's language and
  * where the callee is. The PBX's clock runs `speed` times as fast as ours.
  */
-export function createPhone(session: AgiSession, soundOf: SoundOf, place: Place, speed = 1): Phone {
+export function createPhone(
+  session: AgiSession,
+  { soundOf, recordings, transfers }: PhoneOptions,
+  place: Place,
+  speed = 1,
+): Phone {
   return {
     async say(prompt, values, keys, heard) {
       let heardSeconds = 0;
@@ -38,8 +52,8 @@ export function createPhone(session: AgiSession, soundOf: SoundOf, place: Place,
     async key(seconds) {
       return untilHangup(async () => (await session.waitForDigit(Math.round(seconds * 1000))) as Key | null);
     },
-    record: () => Promise.reject(new Error('cannot record yet')),
-    transfer: () => Promise.reject(new Error('cannot transfer yet')),
+    record: (step, name) => record(session, step, name, recordings),
+    transfer: (step, name) => transfer(session, step, name, transfers),
   };
 }
 

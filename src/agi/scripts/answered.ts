@@ -5,14 +5,14 @@ import type { Deeds } from '../../calls/flow/way.js';
 import type { MachineDetection } from '../../calls/machine.js';
 import type { Logger } from '../../log.js';
 import { createJournal } from '../flow/journal.js';
-import { createPhone, type SoundOf } from '../flow/phone.js';
+import { createPhone, type PhoneOptions } from '../flow/phone.js';
 import { createFindWho } from '../flow/who.js';
 import type { CallNotes } from '../notes.js';
 import type { AgiScript } from '../server.js';
 import type { Admission } from './admission.js';
 
 /** What an answered call needs, all of it at hand. */
-export interface AnsweredCall {
+export interface AnsweredCall extends PhoneOptions {
   flow: Flow;
   /** How machines are told from persons; null: they are not. */
   machine: MachineDetection | null;
@@ -22,7 +22,6 @@ export interface AnsweredCall {
   timeZone: string;
   /** What a flow may ask for as `{call.number}`, for example. */
   about: Record<string, string>;
-  soundOf: SoundOf;
   deeds: Pick<Deeds, 'optOut' | 'ask'>;
 }
 
@@ -61,12 +60,8 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
       const flow = who ? who.flow : call.flow;
       if (!flow) return;
       const about = who ? { ...call.about, machine: who.status } : call.about;
-      const phone = createPhone(
-        session,
-        call.soundOf,
-        { language: flow.language, timeZone: call.timeZone },
-        speed,
-      );
+      const place = { language: flow.language, timeZone: call.timeZone };
+      const phone = createPhone(session, call, place, speed);
       await runFlow(flow, { fields: call.fields, call: about, timeZone: call.timeZone }, phone, {
         ...call.deeds,
         happened: journal.happened,

@@ -44,7 +44,7 @@ export function inboundScript({ admission, callOf }: InboundOptions): AgiScript 
     try {
       await session.exec('Answer');
       const { flow, fields, timeZone, about } = call;
-      const phone = createPhone(session, call.soundOf, { language: flow.language, timeZone });
+      const phone = createPhone(session, call, { language: flow.language, timeZone });
       await runFlow(flow, { fields, call: about, timeZone }, phone, {
         ask: call.deeds.ask,
         async optOut() {

@@ -38,6 +38,7 @@ export const getWhy = route({
     const reasons = whyNotDialling({
       now: own.now,
       status: campaign.status,
+      pausedReason: campaign.paused_reason,
       test: campaign.test,
       startAt: campaign.start_at,
       endAt: campaign.end_at,

@@ -1,3 +1,4 @@
+import { destinationsOf } from '../../calls/flow/texts.js';
 import type { CampaignStatus } from '../../calls/states.js';
 import {
   type Campaign,
@@ -14,6 +15,7 @@ import { cancelContacts } from '../../db/contacts.js';
 import { shareFlow } from '../../db/flows.js';
 import { type Db, type TenantDatabase, type Tx, transaction } from '../../db/pool.js';
 import { findOldSuppressionLists } from '../../db/suppressions.js';
+import { listUnknownDestinations } from '../../db/transfer-destinations.js';
 import { CampanileError } from '../../errors.js';
 import type { ProblemCode } from '../../problems.js';
 import { notFound } from '../problem.js';
@@ -47,6 +49,7 @@ export const startCampaign = changeStatus(
       'campaign_without_trunk',
       'suppression_lists_old',
       'contacts_lack_fields',
+      'destination_missing',
     ],
   },
 );
@@ -158,6 +161,12 @@ async function takeNewestFlow(tx: Tx, tenantId: string, { id, flow_id }: Campaig
   if (flow_id === null) return;
   const flow = await shareFlow(tx, tenantId, flow_id);
   if (!flow) throw new Error(`the flow ${flow_id} of a draft was deleted`);
+  const ids = destinationsOf(flow.definition).map((destination) => destination.id);
+  const [gone] = await listUnknownDestinations(tx, tenantId, ids);
+  if (gone !== undefined) {
+    const message = `the flow of the campaign transfers to ${gone}, which was deleted: save the flow with another destination`;
+    throw new CampanileError('destination_missing', message);
+  }
   await updateFlowVersion(tx, tenantId, id, flow.version);
 }
 

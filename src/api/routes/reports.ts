@@ -1,6 +1,8 @@
 import type { z } from 'zod';
+import { abandonedPercent } from '../../calls/flow/transfer.js';
 import { CONTACT_STATES, type ContactState } from '../../calls/states.js';
 import { type Report, reportOfCampaign, reportOfTime, type Sums } from '../../db/reports.js';
+import { countTransfers } from '../../db/transfers.js';
 import { FieldsInvalid, notFound } from '../problem.js';
 import { route } from '../route.js';
 import { campaignReport, report, reportQuery, timeQuery, type totals } from '../schemas/report.js';
@@ -27,7 +29,9 @@ export const getCampaignReport = route({
     if (!found) throw notFound('campaign');
     const { steps, answers, campaigns } = found;
     const { test } = campaigns[0]!;
-    return { campaign_id: id, test, ...show(found, query.time_zone), steps, answers };
+    const counts = await countTransfers(db, tenant.id, id);
+    const transfers = { ...counts, abandoned_percent: abandonedPercent(counts) };
+    return { campaign_id: id, test, transfers, ...show(found, query.time_zone), steps, answers };
   },
 });
 

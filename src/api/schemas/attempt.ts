@@ -21,8 +21,13 @@ const happened = z
       description: 'How it ended, in one word, where there is more than one way',
       example: 'timeout',
     }),
+    reason: z.string().optional().meta({ description: 'Why it failed: of a webhook' }),
     recording: z.string().optional().meta({ description: 'The id of what was recorded' }),
     recorded_seconds: z.number().optional(),
+    talked_seconds: z
+      .number()
+      .optional()
+      .meta({ description: 'Of a transfer that was connected, where the PBX tells' }),
   })
   .meta({ id: 'Happened' });
 

@@ -123,6 +123,10 @@ const settings = {
     .meta({ description: 'When calls may be placed; null: at any time' }),
   start_at: instant.nullable().meta({ description: 'Nobody is called before' }),
   end_at: instant.nullable().meta({ description: 'Contacts that were not reached by then are expired' }),
+  max_abandoned_percent: z.number().min(0).max(100).nullable().meta({
+    description:
+      'It is paused when more of its transfers in 30 days were abandoned, of 50 at least; the law of the US says 3. Null: it does not matter',
+  }),
 };
 
 const test = z.boolean().meta({
@@ -151,6 +155,7 @@ export const newCampaign = z
     calling_window: settings.calling_window.default(null),
     start_at: settings.start_at.default(null),
     end_at: settings.end_at.default(null),
+    max_abandoned_percent: settings.max_abandoned_percent.default(null),
   })
   .meta({ id: 'NewCampaign', description: 'With either `message_id` or `flow_id`' });
 
@@ -178,6 +183,7 @@ export const campaignChanges = z
     calling_window: settings.calling_window.exactOptional(),
     start_at: settings.start_at.exactOptional(),
     end_at: settings.end_at.exactOptional(),
+    max_abandoned_percent: settings.max_abandoned_percent.exactOptional(),
   })
   .meta({ id: 'CampaignChanges', description: 'What is not named stays as it is' });
 
@@ -224,6 +230,11 @@ export const campaign = z
       .nullable(),
     start_at: time.nullable(),
     end_at: time.nullable(),
+    max_abandoned_percent: z.number().nullable(),
+    paused_reason: z
+      .string()
+      .nullable()
+      .meta({ description: 'Why it was paused, when that was not the tenant; gone when it is resumed' }),
     created_at: time,
     started_at: time.nullable(),
     ended_at: time.nullable(),

@@ -62,7 +62,11 @@ const KINDS = [
   event(
     'campaign.changed',
     'The campaign has another status',
-    z.strictObject({ name: z.string(), status: z.enum(CAMPAIGN_STATUSES) }),
+    z.strictObject({
+      name: z.string(),
+      status: z.enum(CAMPAIGN_STATUSES),
+      reason: z.string().nullable().meta({ description: 'Why it was paused, when that was not the tenant' }),
+    }),
   ),
   event(
     'inbound_call.ended',

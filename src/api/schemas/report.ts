@@ -101,6 +101,17 @@ const parts = {
     .meta({ description: 'By the last SIP answer of the far end; 0 is that none ever came' }),
 };
 
+const transfers = z
+  .strictObject({
+    connected: count,
+    abandoned: count.meta({ description: 'In which nobody came to speak with the callee' }),
+    abandoned_percent: z.number().nullable(),
+  })
+  .meta({
+    id: 'TransferCounts',
+    description: 'Transfers of the last 30 days, which `max_abandoned_percent` is about',
+  });
+
 const times = count.meta({ description: 'How often' });
 
 const step = z
@@ -130,6 +141,7 @@ export const campaignReport = z
   .strictObject({
     campaign_id: uuid,
     test,
+    transfers,
     ...parts,
     steps: z
       .array(step)

@@ -42,6 +42,13 @@ const lockout = z.int().min(0).max(8760).meta({
     'For how many hours a number is not called after a call that was answered and silent: 72 in the UK, 120 in Italy; 0 is not at all',
 });
 
+const recordingsDays = z
+  .int()
+  .min(1)
+  .max(36_500)
+  .nullable()
+  .meta({ description: 'After how many days what callees said at `record` steps is deleted; null: never' });
+
 export const newTenant = z
   .strictObject({
     name,
@@ -53,6 +60,7 @@ export const newTenant = z
     requests_per_minute: requestsPerMinute.default(600),
     frequency_caps: frequencyCaps.default({ per_day: null, per_30_days: null }),
     silent_call_lockout_hours: lockout.default(120),
+    recordings_days: recordingsDays.default(null),
     suspended: suspended.default(false),
   })
   .meta({ id: 'NewTenant' });
@@ -68,6 +76,7 @@ export const tenantChanges = z
     requests_per_minute: requestsPerMinute.exactOptional(),
     frequency_caps: frequencyCaps.exactOptional(),
     silent_call_lockout_hours: lockout.exactOptional(),
+    recordings_days: recordingsDays.exactOptional(),
     suspended: suspended.exactOptional(),
   })
   .meta({ id: 'TenantChanges' });
@@ -84,6 +93,7 @@ export const tenant = z
     requests_per_minute: z.int().nullable(),
     frequency_caps: z.strictObject({ per_day: z.int().nullable(), per_30_days: z.int().nullable() }),
     silent_call_lockout_hours: z.int(),
+    recordings_days: z.int().nullable(),
     suspended: z.boolean(),
     deleting_since: time.nullable().meta({
       description: 'When its deletion was asked for: until it is gone, nothing of it can be changed',

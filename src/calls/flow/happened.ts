@@ -15,9 +15,13 @@ export interface Happened {
   digits?: string;
   /** How it ended, in one word, where there is more than one way: `timeout`, `wrong_key`, `connected`, `hung_up` ... */
   outcome?: string;
+  /** Why it failed, for a person: of a webhook. */
+  reason?: string;
   /** The id of what was recorded, and its length. */
   recording?: string;
   recorded_seconds?: number;
+  /** Of a transfer: seconds that the callee talked there, where the PBX tells. */
+  talked_seconds?: number;
 }
 
 /** What a flow kept under a name. */

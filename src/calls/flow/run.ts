@@ -95,25 +95,28 @@ async function tell(prompt: readonly Part[], anyKeyEnds: boolean, way: Way): Pro
 
 async function record(step: StepOf<'record'>, way: Way): Promise<string | undefined> {
   if (step.prompt) await hear(step.prompt, [], way);
-  const { id, seconds, key } = await way.phone.record(step);
+  const { id, seconds, key, hungUp } = await way.phone.record(step, way.entry.step);
   if (key !== null) pressed(key, way);
   way.entry.recorded_seconds = seconds;
-  if (id === null) {
-    way.entry.outcome = 'silence';
-    return step.on_silence ?? step.next;
+  if (id !== null) {
+    way.entry.recording = id;
+    keep(step.save_as, id, way);
   }
-  way.entry.recording = id;
-  keep(step.save_as, id, way);
-  return step.next;
+  if (hungUp) throw new FlowOver();
+  if (id !== null) return step.next;
+  way.entry.outcome = 'silence';
+  return step.on_silence ?? step.next;
 }
 
 async function transfer(step: StepOf<'transfer'>, way: Way): Promise<string | undefined> {
   if (step.prompt) await hear(step.prompt, [], way);
-  const result = await way.phone.transfer(step);
-  way.entry.outcome = result;
-  if (step.save_as) keep(step.save_as, result, way);
-  if (result === 'connected') return step.next;
-  return result === 'full' ? step.on_full : step.on_failed;
+  const { outcome, talkedSeconds, hungUp } = await way.phone.transfer(step, way.entry.step);
+  way.entry.outcome = outcome;
+  if (talkedSeconds !== null) way.entry.talked_seconds = talkedSeconds;
+  if (step.save_as) keep(step.save_as, outcome, way);
+  if (hungUp) throw new FlowOver();
+  if (outcome === 'connected') return step.next;
+  return outcome === 'full' ? step.on_full : step.on_failed;
 }
 
 function branchOf(step: StepOf<'branch'>, way: Way): string | undefined {
@@ -124,7 +127,9 @@ function branchOf(step: StepOf<'branch'>, way: Way): string | undefined {
 }
 
 async function askServer(step: StepOf<'webhook'>, way: Way): Promise<string | undefined> {
-  const got = await way.deeds.ask(step, way.values);
+  const got = await way.deeds.ask(step, way.values, way.answers, (reason) => {
+    way.entry.reason = reason;
+  });
   way.entry.outcome = got ? 'answered' : 'failed';
   if (!got) return step.on_fail;
   for (const name of step.save) if (Object.hasOwn(got, name)) keep(name, got[name]!, way);

@@ -1,6 +1,7 @@
 import type { Answers, Happened } from './happened.js';
 import type { Flow, Key, Part, StepOf } from './schema.js';
 import { fillText, type Values } from './text.js';
+import type { TransferOutcome } from './transfer.js';
 
 /** What became of a prompt. `key` broke it off; of a call that ended while it was said, `hungUp` is true. */
 export interface Said {
@@ -15,12 +16,18 @@ export interface Recorded {
   id: string | null;
   seconds: number;
   key: Key | null;
+  hungUp: boolean;
 }
 
-/** What became of a transfer. `full`: the destination had no free port; `abandoned`: the callee hung up before it was taken. */
-export type Transferred = 'connected' | 'busy' | 'no_answer' | 'failed' | 'full' | 'abandoned';
+/** What became of a transfer. */
+export interface Transferred {
+  outcome: Exclude<TransferOutcome, 'unknown'>;
+  /** Null where that is not known. */
+  talkedSeconds: number | null;
+  hungUp: boolean;
+}
 
-/** What a flow can do to the call. Everything but `say` throws FlowOver when the call has ended. */
+/** What a flow can do to the call. What does not tell that the call has ended throws FlowOver then. */
 export interface Phone {
   /** Says the parts in order until one of `keys` is pressed; any other goes to `heard`, and it is said on. */
   say(
@@ -31,8 +38,9 @@ export interface Phone {
   ): Promise<Said>;
   /** Waits so many seconds for a key. */
   key(seconds: number): Promise<Key | null>;
-  record(step: StepOf<'record'>): Promise<Recorded>;
-  transfer(step: StepOf<'transfer'>): Promise<Transferred>;
+  /** `name` is the step's. */
+  record(step: StepOf<'record'>, name: string): Promise<Recorded>;
+  transfer(step: StepOf<'transfer'>, name: string): Promise<Transferred>;
 }
 
 /** What a flow does beside the call. */
@@ -41,8 +49,13 @@ export interface Deeds {
   happened(entry: Happened, answers: Answers): void;
   /** The callee wants no more calls. Resolves when that is committed. */
   optOut(): Promise<void>;
-  /** Asks the tenant's server; null when it failed or took too long. */
-  ask(step: StepOf<'webhook'>, values: Values): Promise<Answers | null>;
+  /** Asks the tenant's server; null when it failed or took too long, and `failed` is told why. */
+  ask(
+    step: StepOf<'webhook'>,
+    values: Values,
+    answers: Answers,
+    failed: (reason: string) => void,
+  ): Promise<Answers | null>;
 }
 
 /** Thrown when the call is over for the flow: the callee has hung up, or nothing more is to be said. */

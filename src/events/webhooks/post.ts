@@ -47,7 +47,7 @@ export async function post(
 }
 
 /** A socket looks no address up that is one already. */
-function checkTarget({ protocol, hostname }: URL): void {
+export function checkTarget({ protocol, hostname }: URL): void {
   if (protocol !== 'https:') throw new Error('the URL is not https');
   const literal = hostname.replace(/^\[|\]$/g, '');
   if (isIP(literal) && isPrivateAddress(literal)) throw new PrivateHost();
@@ -88,7 +88,7 @@ function send(
   });
 }
 
-function describe(error: unknown, timeoutMs: number): string {
+export function describe(error: unknown, timeoutMs: number): string {
   if (error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError')) {
     return `no answer within ${timeoutMs / 1000} s`;
   }

@@ -307,10 +307,16 @@ describe('the other steps', () => {
         ...after,
       },
     };
-    const got = await walk(flow, [null], { recorded: { id: 'id', seconds: 4, key: '#' } });
+    const got = await walk(flow, [null], {
+      recorded: { id: 'id', seconds: 4, key: '#', hungUp: false },
+    });
     expect(got).toMatchObject({ heard: ['Speak', 'Then'], answers: { note: 'id' } });
     expect(got.steps[0]).toMatchObject({ recording: 'id', recorded_seconds: 4, pressed: pressed('#') });
     expect((await walk(flow)).heard).toEqual(['Speak', 'Else']);
+    const recorded = { id: 'id', seconds: 2, key: null, hungUp: true };
+    const left = await walk(flow, [null], { recorded });
+    expect(left).toMatchObject({ heard: ['Speak'], answers: { note: 'id' }, error: null });
+    expect(left.steps).toMatchObject([{ recording: 'id', recorded_seconds: 2, outcome: 'hung_up' }]);
   });
 
   it('transfer, and go on by what came of it', async () => {
@@ -329,16 +335,28 @@ describe('the other steps', () => {
         ...after,
       },
     };
-    for (const [transferred, words] of [
+    for (const [outcome, words] of [
       ['connected', 'Then'],
       ['full', 'Full'],
       ['busy', 'Else'],
       ['no_answer', 'Else'],
     ] as const) {
+      const talkedSeconds = outcome === 'connected' ? 9 : null;
+      const transferred = { outcome, talkedSeconds, hungUp: false };
       const { heard, answers, steps } = await walk(flow, [], { transferred });
       expect(heard).toEqual([words]);
-      expect(answers).toEqual({ staff: transferred });
-      expect(steps[0]).toMatchObject({ outcome: transferred });
+      expect(answers).toEqual({ staff: outcome });
+      expect(steps[0]).toMatchObject({ outcome, ...(talkedSeconds ? { talked_seconds: 9 } : {}) });
+    }
+    // Nothing more is said to whoever is gone.
+    for (const outcome of ['connected', 'abandoned'] as const) {
+      const left = await walk(flow, [], { transferred: { outcome, talkedSeconds: null, hungUp: true } });
+      expect(left).toMatchObject({
+        heard: [],
+        answers: { staff: outcome },
+        steps: [{ outcome }],
+        error: null,
+      });
     }
   });
 });

@@ -56,9 +56,9 @@ export async function walk(
     },
     async record() {
       if (script[0] === 'hangs up') throw new FlowOver();
-      return more.recorded ?? { id: null, seconds: 0, key: null };
+      return more.recorded ?? { id: null, seconds: 0, key: null, hungUp: false };
     },
-    transfer: async () => more.transferred ?? 'connected',
+    transfer: async () => more.transferred ?? { outcome: 'connected', talkedSeconds: 7, hungUp: false },
   };
   const deeds: Deeds = {
     happened({ at, ...entry }, answers) {
