@@ -65,6 +65,11 @@ async function prepare(route: Route): Promise<() => Promise<Reply>> {
       campaign,
     ]);
   }
+  if (route.path === '/v1/messages/{id}') {
+    // Nobody uses it.
+    await api.db.pool.query('DELETE FROM campaigns WHERE id = $1', [campaign]);
+    await api.db.pool.query('DELETE FROM flows WHERE tenant_id = $1', [owner.id]);
+  }
   if (route.path === '/v1/recordings/{id}') await insertAttempt(api, owner, campaign);
   const { path, sent } = validRequest(route, { campaign, owner });
   const named = route.access === 'tenant_or_admin' ? `?tenant_id=${owner.id}` : '';
