@@ -1,4 +1,5 @@
 import { amd, waitForSilence } from './agi-amd.js';
+import { connect, recordFile } from './agi-talk.js';
 import { BY_DIALPLAN, type Channel } from './channel.js';
 import { soundOf } from './wav.js';
 
@@ -30,6 +31,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'GET VARIABLE': { dead: true, takes: [1, 1], usage: 'GET VARIABLE VARIABLENAME', run: getVariable },
   HANGUP: { dead: false, takes: [0, 1], usage: 'HANGUP [CHANNELNAME]', run: hangUp },
   NOOP: { dead: true, takes: [0, 99], usage: 'NOOP', run: () => ok(0) },
+  'RECORD FILE': {
+    dead: false,
+    takes: [4, 7],
+    usage: 'RECORD FILE FILENAME FORMAT ESCAPE_DIGITS TIMEOUT [OFFSET_SAMPLES] [BEEP] [S=SILENCE]',
+    run: record,
+  },
   'SET VARIABLE': { dead: true, takes: [2, 2], usage: 'SET VARIABLE VARIABLENAME VALUE', run: setVariable },
   VERBOSE: { dead: true, takes: [1, 2], usage: 'VERBOSE MESSAGE LEVEL', run: () => ok(1) },
   'WAIT FOR DIGIT': { dead: false, takes: [1, 1], usage: 'WAIT FOR DIGIT TIMEOUT', run: waitForDigit },
@@ -125,6 +132,11 @@ async function waitForDigit(channel: Channel, [timeout]: readonly string[]): Pro
   return ok(waited.by === 'command' ? 1 : 0);
 }
 
+async function record(channel: Channel, args: readonly string[]): Promise<AgiReply> {
+  const { text, hungUp } = await recordFile(channel, args);
+  return { text, failed: hungUp };
+}
+
 /** The applications that a pretended PBX has; -2 says that there is no such one. */
 async function execute(channel: Channel, [application, data = '']: readonly string[]): Promise<AgiReply> {
   switch (application!.toLowerCase()) {
@@ -141,6 +153,10 @@ async function execute(channel: Channel, [application, data = '']: readonly stri
       return ok(await amd(channel));
     case 'waitforsilence':
       return ok(await waitForSilence(channel, data));
+    case 'dial':
+      return ok(await connect(channel, 'dial'));
+    case 'queue':
+      return ok(await connect(channel, 'queue'));
     case 'hangup':
       channel.hangUp(BY_DIALPLAN);
       return ok(-1);

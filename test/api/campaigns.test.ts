@@ -57,6 +57,8 @@ describe('campaigns', () => {
       suppression_max_age_days: null,
       requires_consent: false,
       machine_detection: null,
+      max_abandoned_percent: null,
+      paused_reason: null,
       inbound_message_id: null,
       calling_window: null,
       start_at: null,

@@ -80,7 +80,7 @@ describe('what is told of a call', () => {
     expect(events[4]!.data).toMatchObject({ disposition: 'answered', number, key: '5', cause: null });
     expect(events[4]!.data.answered_at).toMatch(/Z$/);
     expect(events[5]!.data).toMatchObject({ state: 'answered', attempts: 1, fields: { crm: 'C-17' } });
-    expect(events[6]!.data).toEqual({ name: 'campaign', status: 'completed' });
+    expect(events[6]!.data).toEqual({ name: 'campaign', status: 'completed', reason: null });
   });
 
   it('is the retry, with its time, when the contact is called again', async () => {

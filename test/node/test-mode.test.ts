@@ -10,11 +10,14 @@ import {
   attemptsOf,
   contactsOf,
   insertCampaignFixture,
+  insertFlowFixture,
   insertTenantFixture,
   numbersFor,
   type TenantFixture,
   untilCompleted,
 } from '../support/campaigns.js';
+import type { FlowAttempt } from '../support/flow-calls.js';
+import { insertDestination } from '../support/flows.js';
 import { type SandboxLine, startSandboxLine } from '../support/sandbox-line.js';
 
 const audio = toneWav(3);
@@ -154,6 +157,31 @@ describe('test campaigns', () => {
     const why = (await line.send(campanile, narrow.tenantId, 'GET', path)).json;
     expect(why.reasons.map(({ code }: { code: string }) => code)).toContain('tenant_ports');
     await line.database.pool.query("UPDATE campaigns SET status = 'cancelled' WHERE id = $1", [real]);
+  });
+
+  it('record and transfer, as the flow says', async () => {
+    const { pool } = line.database;
+    const destination = await insertDestination(pool, tenant, { kind: 'queue', target: 'staff', ports: 5 });
+    const flowId = await insertFlowFixture(pool, tenant, {
+      start: 'say',
+      steps: {
+        say: { type: 'record', save_as: 'words', next: 'staff' },
+        staff: { type: 'transfer', destination, save_as: 'talked', next: 'end' },
+        end: { type: 'play', message: tenant.messageId },
+      },
+    });
+    const id = await insert([testNumber('00'), testNumber('22')], { flowId });
+    await completed(id);
+    const [stays, leaves] = (await attemptsOf(pool, id)) as FlowAttempt[];
+    expect(stays!.steps).toMatchObject([
+      { step: 'say', recorded_seconds: 3 },
+      { step: 'staff', outcome: 'connected' },
+      { step: 'end', heard_seconds: 3 },
+    ]);
+    expect(stays!.answers).toMatchObject({ talked: 'connected' });
+    const recording = stays!.steps![0]!.recording;
+    expect((await get(`/v1/recordings/${recording}`)).seconds).toBe(3);
+    expect(leaves).toMatchObject({ hung_up_by: 'callee', steps: [{ step: 'say', recorded_seconds: 3 }] });
   });
 
   it('count for the frequency caps of tests only', async () => {
