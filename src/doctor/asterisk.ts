@@ -18,6 +18,7 @@ export const MODULES = [
   'func_env',
   'func_dialplan',
   'func_logic',
+  'format_wav',
 ];
 
 /** What campaigns with `machine_detection` need besides. */

@@ -92,7 +92,9 @@ function usage(command: Command): AgiReply {
   };
 }
 
+/** Functions are not kept: the only one that FastAGI writes is CHANNEL(), and its handler of transfers is not pretended. */
 function setVariable(channel: Channel, [name, value]: readonly string[]): AgiReply {
+  if (name!.endsWith(')')) return ok(1);
   channel.variables.set(name!.replace(/^__?/, ''), value!);
   return ok(1);
 }

@@ -61,7 +61,7 @@ describe('the console of Asterisk', () => {
 describe('the check of modules and dialplan', () => {
   it('looks for the modules that the dialplan says it needs', async () => {
     const text = await readFile(join(packageRoot, 'dialplan/campanile.conf'), 'utf8');
-    const named = /Modules needed:([\s\S]*?)(?:; for routed|\.\n)/.exec(text)?.[1];
+    const named = /Modules needed:([\s\S]*?)(?:; for transfers|\.\n)/.exec(text)?.[1];
     expect(named?.match(/\w+_\w+/g)?.toSorted()).toEqual(MODULES.toSorted());
   });
 
