@@ -18,7 +18,7 @@ export function latenessOf(heard: HeardCall, sounds: readonly Uint8Array[], hold
     const at = arrivalOf(heard, atMs * BYTES_PER_MS);
     const before = found[i - 1];
     // The packet that ends a key tells of the last 20 ms before it.
-    const keys = heard.pressed.map((key) => key.at + holdMs - PACKET_MS).filter((released) => released <= at);
+    const keys = heard.pressed.filter((key) => key.at <= at).map((key) => key.at + holdMs - PACKET_MS);
     const causes = before?.is === 'whole' ? [...keys, endOf(heard, before)] : keys;
     return at - Math.max(heard.answeredAt!, ...causes);
   });
