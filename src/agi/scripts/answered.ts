@@ -1,7 +1,7 @@
 import { runFlow } from '../../calls/flow/run.js';
 import type { Flow } from '../../calls/flow/schema.js';
 import type { Values } from '../../calls/flow/text.js';
-import type { Deeds } from '../../calls/flow/way.js';
+import { type Deeds, FlowOver } from '../../calls/flow/way.js';
 import type { MachineDetection } from '../../calls/machine.js';
 import type { Logger } from '../../log.js';
 import { createJournal } from '../flow/journal.js';
@@ -9,6 +9,7 @@ import { createPhone, type PhoneOptions } from '../flow/phone.js';
 import { createFindWho } from '../flow/who.js';
 import type { CallNotes } from '../notes.js';
 import type { AgiScript } from '../server.js';
+import type { AgiSession } from '../session.js';
 import type { Admission } from './admission.js';
 
 /** What an answered call needs, all of it at hand. */
@@ -63,7 +64,8 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
       const place = { language: flow.language, timeZone: call.timeZone };
       const phone = createPhone(session, call, place, speed);
       await runFlow(flow, { fields: call.fields, call: about, timeZone: call.timeZone }, phone, {
-        ...call.deeds,
+        optOut: call.deeds.optOut,
+        ask: (...question) => beforeHangup(session, call.deeds.ask(...question)),
         happened: journal.happened,
       });
     } catch (error) {
@@ -73,4 +75,17 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
       await Promise.all([noted, journal.end(failed)]);
     }
   };
+}
+
+/** What is waited for; throws FlowOver when the call ends before it is there. */
+async function beforeHangup<T>(session: AgiSession, work: Promise<T>): Promise<T> {
+  let forget = () => {};
+  const over = new Promise<never>((_, reject) => {
+    forget = session.onHangup(() => reject(new FlowOver()));
+  });
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    forget();
+  }
 }
