@@ -36,11 +36,31 @@ describeOnAsterisk('a call back to the caller id', () => {
 [calls-back]
 exten => _[+0-9a].,1,Set(CALLERID(num)=\${CUT(EXTEN,-,1)})
  same => n,Goto(campanile-inbound,\${CUT(EXTEN,-,2)},1)
+[dials-in]
+exten => _[+0-9a].,1,Set(CALLERID(num)=\${CUT(EXTEN,-,1)})
+ same => n,Dial(PJSIP/phones/sip:\${CUT(EXTEN,-,2)}@127.0.0.1:\${DB(carrier/port)})
+[from-carrier]
+exten => ${OURS},1,Goto(campanile-inbound,\${EXTEN},1)
 [campanile-custom-inbound]
 exten => _[+0-9a].,1,Set(DB(passed/\${CALLERID(num)})=\${EXTEN})
  same => n,Hangup()
 `,
+      // What comes in by SIP comes from a carrier.
+      extraPjsip: `
+[carrier]
+type=endpoint
+transport=loopback
+context=from-carrier
+disallow=all
+allow=ulaw
+
+[carrier]
+type=identify
+endpoint=carrier
+match=127.0.0.1
+`,
     });
+    await line.asterisk.cli(`database put carrier port ${line.sipPort}`);
     const { pool } = line.database;
     tenant = await insertTenantFixture(pool, { pbxTrunk: 'phones', ...ours });
     stranger = await insertTenantFixture(pool, { pbxTrunk: 'phones', ...theirs });
@@ -71,13 +91,18 @@ exten => _[+0-9a].,1,Set(DB(passed/\${CALLERID(num)})=\${EXTEN})
     await insertAttemptFixtures(pool, stranger, other, [{ ...called, at: at(5) }]);
   });
 
-  async function callBack(steps: readonly Step[], shown = caller, called = OURS): Promise<HeardCall> {
+  async function callBack(
+    steps: readonly Step[],
+    shown = caller,
+    called = OURS,
+    context = 'calls-back',
+  ): Promise<HeardCall> {
     await line.phones!.use([{ number: caller, steps }]);
     const { spoolDir, uid, gid } = line.asterisk;
     const draft = join(spoolDir, `back-${calls++}.call`);
     await writeFile(
       draft,
-      `Channel: PJSIP/${caller}@phones\nContext: calls-back\nExtension: ${shown}-${called}\nPriority: 1\n`,
+      `Channel: PJSIP/${caller}@phones\nContext: ${context}\nExtension: ${shown}-${called}\nPriority: 1\n`,
     );
     await chown(draft, uid, gid);
     await rename(draft, join(spoolDir, 'outgoing', basename(draft)));
@@ -101,6 +126,19 @@ exten => _[+0-9a].,1,Set(DB(passed/\${CALLERID(num)})=\${EXTEN})
     );
     return rowCount === 1;
   };
+
+  it('comes in by SIP: it is answered, hears which campaign called, and may opt out', async () => {
+    const heard = await callBack(
+      [{ untilAudio: true }, { wait: 800 }, { press: '9' }],
+      caller,
+      OURS,
+      'dials-in',
+    );
+    expect(heard).toMatchObject({ finalStatus: 200, endedBy: 'caller' });
+    expect(heardOf(heard, ours)).toMatchObject({ sounds: [{ is: 'beginning' }] });
+    expect(await isSuppressed(tenant.tenantId)).toBe(true);
+    expect(await records()).toMatchObject([{ tenant_id: tenant.tenantId, campaign_id: campaign }]);
+  });
 
   it('hears which campaign called, and is passed on', async () => {
     const heard = await callBack([]);

@@ -44,6 +44,8 @@ export function testImage(): Promise<Image> {
 export interface Line {
   database: TestDatabase;
   asterisk: AsteriskInstance;
+  /** Where Asterisk takes calls: a UDP port of 127.0.0.1. */
+  sipPort: number;
   farEnd: FarEnd;
   /** Far ends with ears and mouths, where they were asked for: the PBX trunk `phones`. */
   phones: Phones | null;
@@ -69,6 +71,7 @@ export async function startLine(
     phones?: PhonesOptions;
     config?: Partial<Config>;
     extraExtensions?: string;
+    extraPjsip?: string;
     extraQueues?: string;
   } = {},
 ): Promise<Line> {
@@ -84,12 +87,14 @@ export async function startLine(
   });
   if (options.phones) await compile();
   const phones = options.phones ? await startPhones(options.phones) : null;
+  const sipPort = await freePort('udp');
   const asterisk = await startAsterisk({
     image,
     dir: join(dir, 'asterisk'),
-    sipPort: await freePort('udp'),
+    sipPort,
     farEnds: { far: farEnd.address, ...(phones ? { phones: phones.address } : {}) },
     includes: [join(packageRoot, 'dialplan', 'campanile.conf')],
+    ...(options.extraPjsip ? { extraPjsip: options.extraPjsip } : {}),
     ...(options.extraExtensions ? { extraExtensions: options.extraExtensions } : {}),
     ...(options.extraQueues ? { extraQueues: options.extraQueues } : {}),
   });
@@ -113,6 +118,7 @@ export async function startLine(
   return {
     database,
     asterisk,
+    sipPort,
     farEnd,
     phones,
     config,
