@@ -2,7 +2,15 @@
 // each only when something changed since the last time. Uses nothing but Node and npm.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -50,6 +58,12 @@ function build() {
   writeFileSync(marker, '');
 }
 
+/** Lets `npx campanile` run what was built: npm does so only the first time it sees a folder of this name. */
+function letRun() {
+  const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  for (const program of Object.values(bin)) chmodSync(join(root, program), 0o755);
+}
+
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   console.error(`campanile needs Node 20.19 or newer, this is ${process.version}: install a newer Node.js`);
@@ -57,3 +71,4 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 install();
 build();
+letRun();

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -46,6 +46,8 @@ describe.skipIf(missing !== null)(`README.md${missing ? ` (${missing})` : ''}`, 
   let env: Record<string, string>;
 
   beforeAll(async () => {
+    // As tsc leaves it, where npm has seen this folder before.
+    await chmod(join(packageRoot, 'dist/src/cli/campanile.js'), 0o644).catch(() => {});
     await compile();
     database = await createTestDatabase();
     dir = await mkdtemp(join(tmpdir(), 'campanile-readme-'));

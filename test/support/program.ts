@@ -1,8 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Config } from '../../src/config.js';
 import { until } from '../../src/lab/condition.js';
@@ -53,18 +50,9 @@ async function signal(
   return child.exitCode;
 }
 
-/** Makes dist/ as new as src/. Under `npm test` scripts/ready.mjs has done it. Types are somebody else's business. */
+/** Makes dist/ as new as src/. */
 export async function compile(): Promise<void> {
-  const built = join(packageRoot, 'dist/.campanile-built');
-  if (existsSync(built) && statSync(built).mtimeMs > newestChange(join(packageRoot, 'src'))) return;
-  const tsc = join(createRequire(import.meta.url).resolve('typescript/package.json'), '..', 'bin/tsc');
-  await run(process.execPath, [tsc, '-p', 'tsconfig.json', '--noCheck'], { cwd: packageRoot });
-}
-
-function newestChange(path: string): number {
-  const stat = statSync(path);
-  if (!stat.isDirectory()) return stat.mtimeMs;
-  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newestChange(join(path, name))));
+  await run(process.execPath, ['scripts/ready.mjs'], { cwd: packageRoot });
 }
 
 function environmentOf(config: Config): Record<string, string> {
