@@ -93,21 +93,18 @@ async function eraseInContacts(
   tenantId: string,
   { number, national, pattern }: Traces,
 ): Promise<number> {
-  const { rows: campaigns } = await db.query<{ id: string }>(
-    'SELECT id FROM campaigns WHERE tenant_id = $1',
-    [tenantId],
-  );
-  let mentions = 0;
-  for (const { id } of campaigns) {
-    // Looked for before the campaign is locked: its calls must not wait for a million contacts to be read.
-    const { rows } = await db.query<{ id: string }>(
-      `SELECT id FROM contacts WHERE tenant_id = $1 AND campaign_id = $4 AND number <> $5
-          AND (${holds('fields::text')} OR ${holds("concat_ws(' ', consent_basis, consent_source, problem)")})`,
-      [tenantId, national, pattern, id, number],
-    );
-    if (rows.length === 0) continue;
-    await transaction(db, async (tx) => {
-      await lockAnyCampaign(tx, tenantId, id);
+  return eraseByCampaign(
+    db,
+    tenantId,
+    async (campaign) => {
+      const { rows } = await db.query<{ id: string }>(
+        `SELECT id FROM contacts WHERE tenant_id = $1 AND campaign_id = $4 AND number <> $5
+            AND (${holds('fields::text')} OR ${holds("concat_ws(' ', consent_basis, consent_source, problem)")})`,
+        [tenantId, national, pattern, campaign, number],
+      );
+      return rows;
+    },
+    async (tx, ids) => {
       await tx.query(
         `UPDATE contacts SET consent_basis = regexp_replace(consent_basis, $2, 'erased', 'g'),
             consent_source = regexp_replace(consent_source, $2, 'erased', 'g'),
@@ -115,12 +112,10 @@ async function eraseInContacts(
             fields = (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(fields)
               WHERE key !~ $2 AND value::text !~ $2)
           WHERE tenant_id = $1 AND id = ANY($3::uuid[])`,
-        [tenantId, pattern, rows.map((row) => row.id)],
+        [tenantId, pattern, ids],
       );
-    });
-    mentions += rows.length;
-  }
-  return mentions;
+    },
+  );
 }
 
 /** What others said or pressed that holds the number: of such a call nothing stays but that it was. */
@@ -129,33 +124,60 @@ async function eraseInAnswers(
   tenantId: string,
   { number, national, pattern }: Traces,
 ): Promise<number> {
-  const { rows: campaigns } = await db.query<{ id: string }>(
-    'SELECT id FROM campaigns WHERE tenant_id = $1',
-    [tenantId],
-  );
-  let mentions = 0;
-  for (const { id } of campaigns) {
-    const { rows } = await db.query<{ id: string }>(
-      `SELECT id FROM attempts WHERE tenant_id = $1 AND campaign_id = $4 AND number <> $5
-          AND (${holds('steps::text')} OR ${holds('answers::text')})`,
-      [tenantId, national, pattern, id, number],
-    );
-    if (rows.length === 0) continue;
-    await transaction(db, async (tx) => {
-      await lockAnyCampaign(tx, tenantId, id);
+  const mentions = await eraseByCampaign(
+    db,
+    tenantId,
+    async (campaign) => {
+      const { rows } = await db.query<{ id: string }>(
+        `SELECT id FROM attempts WHERE tenant_id = $1 AND campaign_id = $4 AND number <> $5
+            AND (${holds('steps::text')} OR ${holds('answers::text')})`,
+        [tenantId, national, pattern, campaign, number],
+      );
+      return rows;
+    },
+    async (tx, ids) => {
       await tx.query(
         'UPDATE attempts SET steps = NULL, answers = NULL WHERE tenant_id = $1 AND id = ANY($2::uuid[])',
-        [tenantId, rows.map((row) => row.id)],
+        [tenantId, ids],
       );
-    });
-    mentions += rows.length;
-  }
+    },
+  );
   const inbound = await db.query(
     `UPDATE inbound_calls SET steps = NULL, answers = NULL
       WHERE tenant_id = $1 AND number <> $4 AND (${holds('steps::text')} OR ${holds('answers::text')})`,
     [tenantId, national, pattern, number],
   );
   return mentions + (inbound.rowCount ?? 0);
+}
+
+/**
+ * Erases in the rows that `find` finds, campaign by campaign; returns how many. They are looked for before the campaign is
+ * locked: its calls must not wait for a million rows to be read.
+ */
+async function eraseByCampaign(
+  db: TenantDatabase,
+  tenantId: string,
+  find: (campaignId: string) => Promise<{ id: string }[]>,
+  erase: (tx: Tx, ids: string[]) => Promise<void>,
+): Promise<number> {
+  const { rows: campaigns } = await db.query<{ id: string }>(
+    'SELECT id FROM campaigns WHERE tenant_id = $1',
+    [tenantId],
+  );
+  let erased = 0;
+  for (const { id } of campaigns) {
+    const found = await find(id);
+    if (found.length === 0) continue;
+    await transaction(db, async (tx) => {
+      await lockAnyCampaign(tx, tenantId, id);
+      await erase(
+        tx,
+        found.map((row) => row.id),
+      );
+    });
+    erased += found.length;
+  }
+  return erased;
 }
 
 /** Rejected rows that hold the number hold its person as well: nothing of them stays but the line. */

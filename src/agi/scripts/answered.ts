@@ -1,15 +1,15 @@
 import { runFlow } from '../../calls/flow/run.js';
 import type { Flow } from '../../calls/flow/schema.js';
 import type { Values } from '../../calls/flow/text.js';
-import { type Deeds, FlowOver } from '../../calls/flow/way.js';
+import type { Deeds } from '../../calls/flow/way.js';
 import type { MachineDetection } from '../../calls/machine.js';
 import type { Logger } from '../../log.js';
+import { beforeHangup } from '../flow/before-hangup.js';
 import { createJournal } from '../flow/journal.js';
 import { createPhone, type PhoneOptions } from '../flow/phone.js';
 import { createFindWho } from '../flow/who.js';
 import type { CallNotes } from '../notes.js';
 import type { AgiScript } from '../server.js';
-import type { AgiSession } from '../session.js';
 import type { Admission } from './admission.js';
 
 /** What an answered call needs, all of it at hand. */
@@ -75,17 +75,4 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
       await Promise.all([noted, journal.end(failed)]);
     }
   };
-}
-
-/** What is waited for; throws FlowOver when the call ends before it is there. */
-async function beforeHangup<T>(session: AgiSession, work: Promise<T>): Promise<T> {
-  let forget = () => {};
-  const over = new Promise<never>((_, reject) => {
-    forget = session.onHangup(() => reject(new FlowOver()));
-  });
-  try {
-    return await Promise.race([work, over]);
-  } finally {
-    forget();
-  }
 }

@@ -2,6 +2,7 @@ import type { Answers, Happened } from '../../calls/flow/happened.js';
 import { runFlow } from '../../calls/flow/run.js';
 import type { InboundEnd } from '../../db/inbound-calls.js';
 import { HangupError } from '../errors.js';
+import { beforeHangup } from '../flow/before-hangup.js';
 import { createPhone } from '../flow/phone.js';
 import type { AgiScript } from '../server.js';
 import { INBOUND } from '../token.js';
@@ -46,7 +47,7 @@ export function inboundScript({ admission, callOf }: InboundOptions): AgiScript 
       const { flow, fields, timeZone, about } = call;
       const phone = createPhone(session, call, { language: flow.language, timeZone });
       await runFlow(flow, { fields, call: about, timeZone }, phone, {
-        ask: call.deeds.ask,
+        ask: (...question) => beforeHangup(session, call.deeds.ask(...question)),
         async optOut() {
           await call.deeds.optOut();
           optedOut = true;
