@@ -9,7 +9,9 @@ export default defineConfig({
         test: {
           name: 'pbx',
           include: ['test/pbx/**/*.test.ts'],
-          fileParallelism: false,
+          // Each file has an Asterisk and a Postgres database of its own, and mostly waits for calls to end.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           testTimeout: 180_000,
           hookTimeout: 600_000,
         },

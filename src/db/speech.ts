@@ -88,14 +88,15 @@ export async function listNextContacts(
   seconds: number,
 ): Promise<Addressed[]> {
   const { rows } = await db.query<AddressedRow>(
-    // As the claim finds them (src/db/claim.ts): from the front of the index for each zone, priority and state.
+    // As the claim finds them (src/db/claim.ts): from the front of the index for each zone, priority and state. Whoever fails
+    // over has been spoken for.
     `SELECT n.fields, n.time_zone FROM campaign_zones z
       JOIN tenants t ON t.id = z.tenant_id
       CROSS JOIN (VALUES ('retrying'), ('pending')) AS s(state)
       CROSS JOIN LATERAL (
         SELECT c.fields, ${CLOCK} AS time_zone, c.due_at, c.id FROM contacts c
         WHERE c.tenant_id = z.tenant_id AND c.campaign_id = z.campaign_id AND c.state = s.state
-          AND c.state IN ('pending', 'retrying') AND c.zones = z.zones AND c.priority = z.priority
+          AND c.state IN ('pending', 'retrying') AND c.trunk_from = 1 AND c.zones = z.zones AND c.priority = z.priority
           AND c.due_at <= statement_timestamp() + make_interval(secs => $4)
         ORDER BY c.due_at, c.id LIMIT $3) AS n
       WHERE z.tenant_id = $1 AND z.campaign_id = $2

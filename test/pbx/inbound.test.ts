@@ -135,7 +135,14 @@ match=127.0.0.1
       'dials-in',
     );
     expect(heard).toMatchObject({ finalStatus: 200, endedBy: 'caller' });
-    expect(heardOf(heard, ours)).toMatchObject({ sounds: [{ is: 'beginning' }] });
+    // The Asterisk that dials in may let its caller hear a moment of ringing first.
+    const payload = Buffer.concat(heard.stretches.map((stretch) => stretch.payload));
+    const from = payload.indexOf(payloadOf(ours).subarray(0, 160));
+    expect(from).toBeGreaterThanOrEqual(0);
+    expect(compareBytes(payload.subarray(from), payloadOf(ours))).toMatchObject({
+      sounds: [{ is: 'beginning' }],
+      otherMs: 0,
+    });
     expect(await isSuppressed(tenant.tenantId)).toBe(true);
     expect(await records()).toMatchObject([{ tenant_id: tenant.tenantId, campaign_id: campaign }]);
   });
