@@ -21,9 +21,12 @@ export interface Fault {
   readonly needs?: readonly Component[];
   /** About how long it takes, in seconds: one that does not fit into what is left of a run is not begun. */
   readonly seconds: number;
-  /** What an attempt that was under way may end as, other than the far end saw. Without it: nothing. */
+  /** What the documents allow an attempt to end as that was under way, other than the far end saw. Without it: nothing. */
   readonly allows?: Allowance;
-  /** Does it, and resolves when its cause is gone: calls must flow again within five seconds of that. */
+  /**
+   * Does it, and resolves when its cause is gone: calls must flow again within five seconds of that. Throws NotReached when
+   * the moment did not come.
+   */
   inject(lab: ChaosLab): Promise<void>;
 }
 
@@ -46,3 +49,6 @@ export interface Injected {
   readonly goneAt: number;
   readonly allows?: Allowance;
 }
+
+/** The fault could not be brought about this time; everything is as it was. */
+export class NotReached extends Error {}

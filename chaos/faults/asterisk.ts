@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Allowance, Fault } from '../fault.js';
 import type { ChaosLab } from '../lab.js';
 
-const allows: Allowance = {
+/** What the death of Asterisk does to the calls that are up. */
+export const ASTERISK_DIED: Allowance = {
   because: 'Asterisk dies with calls up: these attempts end `lost`, or `answered` if the answer was seen',
-  dispositions: ['lost', 'answered'],
+  dispositions: ['lost'],
 };
 
 async function die(lab: ChaosLab, samePid: boolean): Promise<void> {
@@ -19,14 +20,14 @@ export const asteriskFaults: readonly Fault[] = [
     kind: 'asterisk killed, back with another pid',
     component: 'asterisk',
     seconds: 15,
-    allows,
+    allows: ASTERISK_DIED,
     inject: (lab) => die(lab, false),
   },
   {
     kind: 'asterisk killed, back with the same pid',
     component: 'asterisk',
     seconds: 15,
-    allows,
+    allows: ASTERISK_DIED,
     inject: (lab) => die(lab, true),
   },
 ];

@@ -64,6 +64,7 @@ export async function takeTurn(
     const { ended, trunks, claim } = await transaction(pool, async (tx) => {
       const turn = waitForTurn(tx);
       const { ended, trunks, written } = await finishAttempts(tx, endings);
+      // fail point: ended, not committed
       const claiming = { ...node, templates: [...templates.keys()], hashNumber };
       const claim = await claimCalls(
         tx,
@@ -74,6 +75,7 @@ export async function takeTurn(
             staged.push(call.callId);
           }
           const [readied] = await Promise.all([readyCalls(tx, calls, options), stageCalls(calls, options)]);
+          // fail point: staged
           opened = readied.opened;
           unstage(
             spool,
@@ -84,8 +86,10 @@ export async function takeTurn(
         claimMemory,
       );
       await Promise.all([turn, written]);
+      // fail point: claimed, not committed
       return { ended, trunks, claim };
     });
+    // fail point: claimed
     const ready = opened.filter(isReady);
     const isPlaced = new Set(ready);
     openCalls.add(ready);
@@ -93,10 +97,12 @@ export async function takeTurn(
       spool,
       ready.map(({ callId }) => fileNameOf(callId)),
     );
+    // fail point: placed
     const waiting = new Map(opened.flatMap((call) => (isPlaced.has(call) ? [] : [[call.callId, call]])));
     staged = staged.filter((callId) => !waiting.has(callId));
     speaking.take([...waiting.values()]);
     finished(ended);
+    // fail point: turn over
     tellTrunks(trunks, options.log);
     if (failed.length > 0) await takeBack(failed, options);
     return { wakeInMs: claim.wakeInMs };

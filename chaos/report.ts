@@ -1,0 +1,92 @@
+import type { Fault } from './fault.js';
+import type { Done } from './run.js';
+import type { Evidence, Violation } from './verify.js';
+
+/** What a run came to. */
+export interface Figures {
+  seed: number;
+  seconds: number;
+  /** By kind; steps of two faults stand under both names, joined. */
+  flow: { kind: string; times: number; median: number; worst: number }[];
+  /** Kinds that were tried, and whose moment never came. */
+  notReached: string[];
+  /** Kinds that had no room in the time. */
+  noRoom: string[];
+  contacts: number;
+  attempts: number;
+  invites: number;
+  dispositions: Record<string, number>;
+  violations: Violation[];
+}
+
+export function figuresOf(run: {
+  seed: number;
+  seconds: number;
+  faults: readonly Fault[];
+  done: readonly Done[];
+  evidence: Evidence;
+  violations: Violation[];
+}): Figures {
+  const { evidence, done } = run;
+  const times = new Map<string, number[]>();
+  for (const { kinds, flowSeconds } of done) {
+    if (flowSeconds === null) continue;
+    const kind = kinds.join(' + ');
+    times.set(kind, [...(times.get(kind) ?? []), flowSeconds]);
+  }
+  const tried = new Set(done.flatMap(({ kinds }) => kinds));
+  const reached = new Set(done.filter((one) => one.reached).flatMap(({ kinds }) => kinds));
+  const dispositions: Record<string, number> = {};
+  for (const { disposition } of evidence.attempts) {
+    dispositions[disposition ?? 'none'] = (dispositions[disposition ?? 'none'] ?? 0) + 1;
+  }
+  return {
+    seed: run.seed,
+    seconds: run.seconds,
+    flow: [...times].map(([kind, all]) => ({
+      kind,
+      times: all.length,
+      median: all.toSorted((a, b) => a - b)[Math.floor((all.length - 1) / 2)]!,
+      worst: Math.max(...all),
+    })),
+    notReached: [...tried].filter((kind) => !reached.has(kind)),
+    noRoom: run.faults.map(({ kind }) => kind).filter((kind) => !tried.has(kind)),
+    contacts: evidence.contacts.length,
+    attempts: evidence.attempts.length,
+    invites: evidence.calls.length,
+    dispositions,
+    violations: run.violations,
+  };
+}
+
+const MOST_SHOWN = 50;
+
+/** The figures as a table of text. */
+export function render(figures: Figures): string {
+  const { flow, violations } = figures;
+  const width = Math.max(5, ...flow.map(({ kind }) => kind.length));
+  const seconds = (s: number) => (Number.isFinite(s) ? s.toFixed(2) : 'never').padStart(8);
+  const sum = flow.reduce((all, { times }) => all + times, 0);
+  return [
+    '',
+    `${'fault'.padEnd(width)}  times  seconds until calls flowed: median, worst`,
+    ...flow
+      .toSorted((a, b) => a.kind.localeCompare(b.kind))
+      .map(
+        (f) =>
+          `${f.kind.padEnd(width)}  ${String(f.times).padStart(5)}  ${seconds(f.median)} ${seconds(f.worst)}`,
+      ),
+    '',
+    ...figures.notReached.map((kind) => `not reached: ${kind}`),
+    ...figures.noRoom.map((kind) => `no room in the time: ${kind}`),
+    `seed ${figures.seed}, ${figures.seconds.toFixed(0)} s, ${sum} steps of faults`,
+    `${figures.contacts} contacts, ${figures.attempts} attempts, ${figures.invites} INVITEs`,
+    Object.entries(figures.dispositions)
+      .sort(([, a], [, b]) => b - a)
+      .map(([disposition, n]) => `${n} ${disposition}`)
+      .join(', '),
+    ...violations.slice(0, MOST_SHOWN).map(({ rule, what }) => `VIOLATION  ${rule}: ${what}`),
+    ...(violations.length > MOST_SHOWN ? [`... and ${violations.length - MOST_SHOWN} more`] : []),
+    `${violations.length} violations`,
+  ].join('\n');
+}
