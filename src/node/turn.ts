@@ -1,5 +1,6 @@
 import type { CallTokens } from '../agi/token.js';
 import { type Ending, type FinishedAttempt, finishAttempts } from '../db/finish.js';
+import type { NodeLock } from '../db/node-lock.js';
 import type { NodeLimits } from '../db/nodes.js';
 import { releaseAttempts } from '../db/open-attempts.js';
 import { type Pool, transaction } from '../db/pool.js';
@@ -24,6 +25,7 @@ import type { Speaking } from './speaking.js';
 
 export interface TurnOptions {
   pool: Pool;
+  lock: Pick<NodeLock, 'require'>;
   node: NodeLimits;
   spool: Spool;
   reports: Reports;
@@ -56,6 +58,7 @@ export async function takeTurn(
 ): Promise<Pass> {
   const { pool, node, spool, templates, hashNumber, openCalls, speech, speaking, inFlight, claimMemory } =
     options;
+  options.lock.require();
   const isReady = ({ callId, texts }: OpenCall) =>
     texts.length === 0 || speech.ready(tenantOf(callId), texts) !== null;
   let staged: string[] = [];
