@@ -70,7 +70,7 @@ const RING_SECONDS = 5;
 const MAX_ATTEMPTS = 4;
 
 /** How many contacts of a running campaign have yet to be called for the first time, at least. */
-const DUE = 120;
+const DUE = 80;
 
 /** Tenants, trunks and running campaigns with their first contacts. */
 export async function insertLoad(lab: ChaosLab): Promise<Load> {

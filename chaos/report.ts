@@ -7,7 +7,7 @@ export interface Figures {
   seed: number;
   seconds: number;
   /** By kind; steps of two faults stand under both names, joined. */
-  flow: { kind: string; times: number; median: number; worst: number }[];
+  flow: { kind: string; times: number; median: number; worst: number; outage: number }[];
   /** Kinds that were tried, and whose moment never came. */
   notReached: string[];
   /** Kinds that had no room in the time. */
@@ -28,14 +28,15 @@ export function figuresOf(run: {
   violations: Violation[];
 }): Figures {
   const { evidence, done } = run;
-  const times = new Map<string, number[]>();
-  for (const { kinds, flowSeconds } of done) {
+  const byKind = new Map<string, (Done & { flowSeconds: number })[]>();
+  for (const one of done) {
+    const { flowSeconds } = one;
     if (flowSeconds === null) continue;
-    const kind = kinds.join(' + ');
-    times.set(kind, [...(times.get(kind) ?? []), flowSeconds]);
+    const kind = one.kinds.join(' + ');
+    byKind.set(kind, [...(byKind.get(kind) ?? []), { ...one, flowSeconds }]);
   }
   const tried = new Set(done.flatMap(({ kinds }) => kinds));
-  const reached = new Set(done.filter((one) => one.reached).flatMap(({ kinds }) => kinds));
+  const reached = new Set(done.filter((one) => one.flowSeconds !== null).flatMap(({ kinds }) => kinds));
   const dispositions: Record<string, number> = {};
   for (const { disposition } of evidence.attempts) {
     dispositions[disposition ?? 'none'] = (dispositions[disposition ?? 'none'] ?? 0) + 1;
@@ -43,11 +44,12 @@ export function figuresOf(run: {
   return {
     seed: run.seed,
     seconds: run.seconds,
-    flow: [...times].map(([kind, all]) => ({
+    flow: [...byKind].map(([kind, all]) => ({
       kind,
       times: all.length,
-      median: all.toSorted((a, b) => a - b)[Math.floor((all.length - 1) / 2)]!,
-      worst: Math.max(...all),
+      median: medianOf(all.map(({ flowSeconds }) => flowSeconds)),
+      worst: Math.max(...all.map(({ flowSeconds }) => flowSeconds)),
+      outage: Math.max(...all.map(({ outageSeconds }) => outageSeconds)),
     })),
     notReached: [...tried].filter((kind) => !reached.has(kind)),
     noRoom: run.faults.map(({ kind }) => kind).filter((kind) => !tried.has(kind)),
@@ -57,6 +59,11 @@ export function figuresOf(run: {
     dispositions,
     violations: run.violations,
   };
+}
+
+/** The middle value; the lower one of two. */
+function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)]!;
 }
 
 const MOST_SHOWN = 50;
@@ -69,12 +76,12 @@ export function render(figures: Figures): string {
   const sum = flow.reduce((all, { times }) => all + times, 0);
   return [
     '',
-    `${'fault'.padEnd(width)}  times  seconds until calls flowed: median, worst`,
+    `${'fault'.padEnd(width)}  times  seconds until calls flowed, from its end: median, worst; from its beginning: worst`,
     ...flow
       .toSorted((a, b) => a.kind.localeCompare(b.kind))
       .map(
         (f) =>
-          `${f.kind.padEnd(width)}  ${String(f.times).padStart(5)}  ${seconds(f.median)} ${seconds(f.worst)}`,
+          `${f.kind.padEnd(width)}  ${String(f.times).padStart(5)}  ${seconds(f.median)} ${seconds(f.worst)} ${seconds(f.outage)}`,
       ),
     '',
     ...figures.notReached.map((kind) => `not reached: ${kind}`),

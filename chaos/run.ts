@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../src/lab/condition.js';
 import { gather } from './evidence.js';
 import { type Fault, type Injected, NotReached } from './fault.js';
-import { untilCallsFlow } from './flow.js';
+import { type Flow, untilCallsFlow } from './flow.js';
 import { type ChaosLab, startChaosLab } from './lab.js';
 import { insertLoad, type Load, TO_BE_CANCELLED, TO_BE_PAUSED } from './load.js';
 import { plan, type Step, secondsOf } from './plan.js';
@@ -18,14 +18,17 @@ export interface RunOptions {
   log(text: string): void;
   /** Keep the lab's directory, with all logs. */
   keep?: boolean;
+  /** What is not a violation yet: seconds from a fault's end until calls flow. */
+  flowLimitSeconds?: number;
 }
 
 /** A step that was done, and how long calls took to flow after it. */
 export interface Done {
   kinds: string[];
-  /** Null when the fault could not be brought about. */
+  /** From when the cause was gone; null when the fault could not be brought about, infinite when no call came. */
   flowSeconds: number | null;
-  reached: boolean;
+  /** The same from the fault's beginning. */
+  outageSeconds: number;
 }
 
 const PORTS = 30;
@@ -62,7 +65,13 @@ export async function runChaos(options: RunOptions): Promise<Figures> {
         continue;
       }
       draw = createRandom(step.seed);
-      done.push(await take(step, lab, load, injected, violations));
+      await sleep(step.pause * 1000);
+      const startedAt = Date.now();
+      const flow = await take(step, lab, load, injected);
+      const kinds = step.faults.map(({ kind }) => kind);
+      const flowSeconds = flow && (flow.seconds ?? Number.POSITIVE_INFINITY);
+      done.push({ kinds, flowSeconds, outageSeconds: (Date.now() - startedAt) / 1000 });
+      if (flow) violations.push(...flowsTooLate(kinds, flow, load, options.flowLimitSeconds));
     }
     await busy;
     await drain(lab, violations);
@@ -76,30 +85,25 @@ export async function runChaos(options: RunOptions): Promise<Figures> {
   }
 }
 
-/** Injects the faults of a step side by side, and waits until calls flow again. */
-async function take(
-  step: Step,
-  lab: ChaosLab,
-  load: Load,
-  injected: Injected[],
-  violations: Violation[],
-): Promise<Done> {
-  await sleep(step.pause * 1000);
-  const kinds = step.faults.map(({ kind }) => kind);
-  lab.log(kinds.join(' + '));
+/** Injects the faults of a step side by side, and waits until calls flow again; null when one could not be brought about. */
+async function take(step: Step, lab: ChaosLab, load: Load, injected: Injected[]): Promise<Flow | null> {
+  lab.log(step.faults.map(({ kind }) => kind).join(' + '));
   const reached = await Promise.all(step.faults.map((fault) => inject(fault, lab, injected)));
-  if (reached.includes(false)) return { kinds, flowSeconds: null, reached: false };
-  const { seconds, last } = await untilCallsFlow(lab, load, Date.now());
-  const text = seconds === null ? 'calls do not flow' : `calls flow after ${seconds.toFixed(2)} s`;
-  lab.log(`  ${text}`);
-  if (seconds === null || seconds > FLOW_LIMIT_SECONDS) {
-    const name = load.campaigns.find(({ tenantId }) => tenantId === last)?.name ?? last;
-    violations.push({
-      rule: `calls flow within ${FLOW_LIMIT_SECONDS} s`,
-      what: `${kinds.join(' + ')}: ${text} for the tenant of campaign ${name}`,
-    });
-  }
-  return { kinds, flowSeconds: seconds ?? Number.POSITIVE_INFINITY, reached: true };
+  if (reached.includes(false)) return null;
+  const flow = await untilCallsFlow(lab, load, Date.now());
+  lab.log(`  ${textOf(flow)}`);
+  return flow;
+}
+
+function textOf({ seconds }: Flow): string {
+  return seconds === null ? 'calls do not flow' : `calls flow after ${seconds.toFixed(2)} s`;
+}
+
+function flowsTooLate(kinds: string[], flow: Flow, load: Load, limit = FLOW_LIMIT_SECONDS): Violation[] {
+  if (flow.seconds !== null && flow.seconds <= limit) return [];
+  const name = load.campaigns.find(({ tenantId }) => tenantId === flow.last)?.name ?? flow.last;
+  const what = `${kinds.join(' + ')}: ${textOf(flow)} for the tenant of campaign ${name}`;
+  return [{ rule: `calls flow within ${limit} s`, what }];
 }
 
 /** False when the fault could not be brought about. */

@@ -19,14 +19,14 @@ export const asteriskFaults: readonly Fault[] = [
   {
     kind: 'asterisk killed, back with another pid',
     component: 'asterisk',
-    seconds: 15,
+    seconds: 8,
     allows: ASTERISK_DIED,
     inject: (lab) => die(lab, false),
   },
   {
     kind: 'asterisk killed, back with the same pid',
     component: 'asterisk',
-    seconds: 15,
+    seconds: 8,
     allows: ASTERISK_DIED,
     inject: (lab) => die(lab, true),
   },
