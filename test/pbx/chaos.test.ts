@@ -1,8 +1,13 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { FAULTS } from '../../chaos/faults/index.js';
+import { startLabAsterisk } from '../../chaos/pbx.js';
 import { render } from '../../chaos/report.js';
 import { runChaos } from '../../chaos/run.js';
-import { describeOnAsterisk } from '../support/line.js';
+import { freePort } from '../../src/lab/ports.js';
+import { describeOnAsterisk, testImage } from '../support/line.js';
 import { compile } from '../support/program.js';
 
 const KINDS = [
@@ -11,6 +16,35 @@ const KINDS = [
   'postgres killed',
   'fastagi stopped',
 ];
+
+describeOnAsterisk('the Asterisk of the chaos lab', () => {
+  it('comes back with the same pid, or with another', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'campanile-pid-'));
+    const asterisk = await startLabAsterisk({
+      image: await testImage(),
+      dir,
+      sipPort: await freePort('udp'),
+      farEnds: {},
+      includes: [],
+    });
+    const pid = async () => Number(await readFile(join(asterisk.runDir, 'asterisk.pid'), 'utf8'));
+    try {
+      expect(await pid()).toBe(1);
+      await asterisk.kill();
+      expect(asterisk.running).toBe(false);
+      await asterisk.start({ samePid: true });
+      expect(await pid()).toBe(1);
+      for (const other of [2, 1, 2]) {
+        await asterisk.kill();
+        await asterisk.start();
+        expect(await pid()).toBe(other);
+      }
+    } finally {
+      await asterisk.stop();
+      await rm(dir, { recursive: true, force: true });
+    }
+  });
+});
 
 describeOnAsterisk('a short run of chaos', () => {
   beforeAll(compile);
