@@ -8,7 +8,7 @@ export async function gather(lab: ChaosLab, load: Load, faults: readonly Injecte
   return {
     calls: await lab.farEnd.calls(),
     attempts: await lab.query<AttemptRow>(
-      `SELECT tenant_id || '.' || id AS call, campaign_id, contact_id, number, ordinal, state, disposition, claimed_at, ended_at
+      `SELECT tenant_id || '.' || id AS call, campaign_id, contact_id, number, ordinal, state, disposition, silent, claimed_at, ended_at
         FROM attempts`,
     ),
     contacts: await lab.query<ContactRow>('SELECT id, campaign_id, number, state, attempts FROM contacts'),

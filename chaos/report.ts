@@ -1,13 +1,21 @@
 import type { Fault } from './fault.js';
 import type { Done } from './run.js';
-import type { Evidence, Violation } from './verify.js';
+import type { AttemptRow, Evidence, Violation } from './verify.js';
 
 /** What a run came to. */
 export interface Figures {
   seed: number;
   seconds: number;
   /** By kind; steps of two faults stand under both names, joined. */
-  flow: { kind: string; times: number; median: number; worst: number; outage: number }[];
+  flow: {
+    kind: string;
+    times: number;
+    median: number;
+    worst: number;
+    outage: number;
+    lost: number;
+    silent: number;
+  }[];
   /** Kinds that were tried, and whose moment never came. */
   notReached: string[];
   /** Kinds that had no room in the time. */
@@ -50,6 +58,8 @@ export function figuresOf(run: {
       median: medianOf(all.map(({ flowSeconds }) => flowSeconds)),
       worst: Math.max(...all.map(({ flowSeconds }) => flowSeconds)),
       outage: Math.max(...all.map(({ outageSeconds }) => outageSeconds)),
+      lost: duringAll(all, evidence, ({ disposition }) => disposition === 'lost'),
+      silent: duringAll(all, evidence, ({ silent }) => silent),
     })),
     notReached: [...tried].filter((kind) => !reached.has(kind)),
     noRoom: run.faults.map(({ kind }) => kind).filter((kind) => !tried.has(kind)),
@@ -59,6 +69,21 @@ export function figuresOf(run: {
     dispositions,
     violations: run.violations,
   };
+}
+
+/** How many attempts that were up during these steps are as `wanted` says. */
+function duringAll(
+  steps: readonly Done[],
+  { attempts }: Evidence,
+  wanted: (attempt: AttemptRow) => boolean,
+): number {
+  const overlaps = ({ claimed_at, ended_at }: AttemptRow) =>
+    steps.some(
+      ({ startedAt, outageSeconds }) =>
+        claimed_at.getTime() < startedAt + outageSeconds * 1000 &&
+        (ended_at?.getTime() ?? Number.POSITIVE_INFINITY) > startedAt,
+    );
+  return attempts.filter((attempt) => wanted(attempt) && overlaps(attempt)).length;
 }
 
 /** The middle value; the lower one of two. */
@@ -76,12 +101,12 @@ export function render(figures: Figures): string {
   const sum = flow.reduce((all, { times }) => all + times, 0);
   return [
     '',
-    `${'fault'.padEnd(width)}  times  seconds until calls flowed, from its end: median, worst; from its beginning: worst`,
+    `${'fault'.padEnd(width)}  times  seconds until calls flowed, from its end: median, worst; from its beginning: worst; lost, silent calls`,
     ...flow
       .toSorted((a, b) => a.kind.localeCompare(b.kind))
       .map(
         (f) =>
-          `${f.kind.padEnd(width)}  ${String(f.times).padStart(5)}  ${seconds(f.median)} ${seconds(f.worst)} ${seconds(f.outage)}`,
+          `${f.kind.padEnd(width)}  ${String(f.times).padStart(5)}  ${seconds(f.median)} ${seconds(f.worst)} ${seconds(f.outage)} ${String(f.lost).padStart(5)} ${String(f.silent).padStart(5)}`,
       ),
     '',
     ...figures.notReached.map((kind) => `not reached: ${kind}`),

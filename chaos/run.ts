@@ -25,6 +25,8 @@ export interface RunOptions {
 /** A step that was done, and how long calls took to flow after it. */
 export interface Done {
   kinds: string[];
+  /** Milliseconds since 1970. */
+  startedAt: number;
   /** From when the cause was gone; null when the fault could not be brought about, infinite when no call came. */
   flowSeconds: number | null;
   /** The same from the fault's beginning. */
@@ -70,7 +72,7 @@ export async function runChaos(options: RunOptions): Promise<Figures> {
       const flow = await take(step, lab, load, injected);
       const kinds = step.faults.map(({ kind }) => kind);
       const flowSeconds = flow && (flow.seconds ?? Number.POSITIVE_INFINITY);
-      done.push({ kinds, flowSeconds, outageSeconds: (Date.now() - startedAt) / 1000 });
+      done.push({ kinds, startedAt, flowSeconds, outageSeconds: (Date.now() - startedAt) / 1000 });
       if (flow) violations.push(...flowsTooLate(kinds, flow, load, options.flowLimitSeconds));
     }
     await busy;

@@ -14,6 +14,8 @@ export interface AttemptRow {
   ordinal: number;
   state: string;
   disposition: string | null;
+  /** Answered, and nothing was heard. */
+  silent: boolean;
   claimed_at: Date;
   ended_at: Date | null;
 }

@@ -73,7 +73,13 @@ export async function confine(options: ConfineOptions): Promise<Confined> {
     },
     ended: once(child, 'exit').then(() => undefined),
     signal(name) {
-      if (alive()) process.kill(pid, name);
+      if (!alive()) return;
+      try {
+        process.kill(pid, name);
+      } catch (error) {
+        // What stands above it in the namespace may be there for a moment longer.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
     },
   };
 }

@@ -14,6 +14,7 @@ const attempt = (id: string, contact: string, from: number, to: number, disposit
   ordinal: 1,
   state: 'ended',
   disposition,
+  silent: false,
   claimed_at: at(from),
   ended_at: at(to),
 });
