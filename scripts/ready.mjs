@@ -1,4 +1,4 @@
-// Makes a checkout ready to run: installs what the lock file names and compiles src and bench,
+// Makes a checkout ready to run: installs what the lock file names and compiles src, bench and chaos,
 // each only when something changed since the last time. Uses nothing but Node and npm.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -46,7 +46,7 @@ function newestChange(path) {
 function build() {
   const marker = join(root, 'dist', '.campanile-built');
   const newest = Math.max(
-    ...['src', 'bench', 'tsconfig.json', 'package.json'].map((p) => newestChange(join(root, p))),
+    ...['src', 'bench', 'chaos', 'tsconfig.json', 'package.json'].map((p) => newestChange(join(root, p))),
   );
   if (existsSync(marker) && statSync(marker).mtimeMs > newest) return;
   run(process.execPath, [

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { CampanileError, messageOf } from '../errors.js';
 import { DEBIAN_FILES, renderConfig } from './asterisk-config.js';
 import { tailOf, until } from './condition.js';
-import { type Confined, confine, end, runBeside } from './confine.js';
+import { type Confined, type ConfineOptions, confine, end, runBeside } from './confine.js';
 import type { Image } from './image.js';
 import { refusePortInUse } from './ports.js';
 
@@ -27,6 +27,8 @@ export interface AsteriskOptions {
   shares?: string[];
   /** Keep Asterisk running when this process dies; by default it is killed then. */
   outliveUs?: boolean;
+  /** Asked at each start: which pid it has in a namespace of its own, and its environment beside ours. */
+  launch?: () => Pick<ConfineOptions, 'ownPid' | 'env'>;
 }
 
 /** A real Asterisk in a directory of its own. Paths mean the same inside it as outside. */
@@ -91,6 +93,7 @@ export async function startAsterisk(options: AsteriskOptions): Promise<AsteriskI
       user: { uid: image.asteriskUid, gid: image.asteriskGid },
       outputFile: consoleFile,
       outliveUs: options.outliveUs ?? false,
+      ...options.launch?.(),
     });
     const booted = await until(() => !program.running || hasBooted(), { timeoutMs: START_MS });
     if (booted && program.running) return;

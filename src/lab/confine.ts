@@ -1,14 +1,15 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, lstatSync, mkdirSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CampanileError } from '../errors.js';
+import { until } from './condition.js';
 
 /** A program that runs from an image, in mounts of its own. */
 export interface Confined {
-  /** The program's own process id: nothing stands between it and us. */
+  /** The program's own process id, as we see it: a signal to it reaches nothing else. */
   readonly pid: number;
   readonly running: boolean;
   /** Resolves when the process is gone. */
@@ -29,6 +30,10 @@ export interface ConfineOptions {
   outputFile: string;
   /** Let the program go on when this process dies; by default the kernel kills it then. */
   outliveUs?: boolean;
+  /** In a pid namespace of its own, as in a container: as its pid 1, or as pid 2 below a shell. */
+  ownPid?: 1 | 2;
+  /** Beside our environment. */
+  env?: Record<string, string>;
 }
 
 const OPEN_FILES = 65_536;
@@ -48,6 +53,7 @@ export async function confine(options: ConfineOptions): Promise<Confined> {
     child = spawn(program, args, {
       detached: true, // Ctrl-C in a terminal is ours to handle, not the program's.
       stdio: ['ignore', output, output],
+      env: { ...process.env, ...options.env },
     });
     await once(child, 'spawn');
   } catch (cause) {
@@ -59,16 +65,35 @@ export async function confine(options: ConfineOptions): Promise<Confined> {
   }
   if (options.outliveUs) child.unref();
   const alive = () => child.exitCode === null && child.signalCode === null;
+  const pid = await descendant(child.pid!, options.ownPid ?? 0, alive);
   return {
-    pid: child.pid!,
+    pid,
     get running() {
       return alive();
     },
     ended: once(child, 'exit').then(() => undefined),
     signal(name) {
-      if (alive()) child.kill(name);
+      if (!alive()) return;
+      try {
+        process.kill(pid, name);
+      } catch (error) {
+        // What stands above it in the namespace may be there for a moment longer.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
     },
   };
+}
+
+/** The process so many generations below `pid`, in our own numbers; `pid` itself when that has ended before. */
+async function descendant(pid: number, generations: number, alive: () => boolean): Promise<number> {
+  let found = pid;
+  for (let i = 0; i < generations; i++) {
+    const child = () => readFileSync(`/proc/${found}/task/${found}/children`, 'utf8').trim().split(' ')[0];
+    const next = await until(() => !alive() || Number(child()), { timeoutMs: 10_000, everyMs: 2 });
+    if (typeof next !== 'number') return pid;
+    found = next;
+  }
+  return found;
 }
 
 /** Ends `program` with `name`, and with SIGKILL when it is still there after `graceMs`. Resolves when it is gone. */
@@ -91,14 +116,16 @@ export async function runBeside(pid: number, command: string[], timeoutMs: numbe
 
 /** The command line that `confine` runs: each part becomes the next by exec, so its process id is the program's. */
 export function confinedCommand(options: ConfineOptions): [string, ...string[]] {
+  const script = mountScript(options);
   const shell: [string, ...string[]] = [
     'unshare',
     '--mount',
     '--propagation',
     'private',
+    ...(options.ownPid ? ['--pid', '--fork', '--kill-child=KILL'] : []),
     'sh',
     '-ec',
-    mountScript(options),
+    options.ownPid === 2 ? `{\n${script}\n} &\nwait` : script,
   ];
   return options.outliveUs ? shell : [...DIE_WITH_US, ...shell];
 }

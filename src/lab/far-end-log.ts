@@ -8,6 +8,8 @@ export interface FarEndCall {
   from: string;
   /** The user of its credentials, right or wrong, where the far end asks for them. */
   account?: string;
+  /** The header that the far end was told to write down, where it came. */
+  mark?: string;
   invitedAt: number;
   /** When our 200 OK left; null when it was not answered. */
   answeredAt: number | null;
@@ -31,7 +33,7 @@ export interface FarEndRegister {
  *
  *     <date> <time> <seconds since 1970>.<microseconds> <Call-ID> <event> [<fields of the event>]
  *
- * with the events `invite <number> <from> [<account>]`, `registered <account>`, `refused <account>`, `again` (INVITE with credentials after a challenge), `final <status>`,
+ * with the events `invite <number> <from> [<account, or -> [<mark>]]`, `registered <account>`, `refused <account>`, `again` (INVITE with credentials after a challenge), `final <status>`,
  * `answer`, `cancel` and `bye` (from either end). SIPp writes one per step, not per packet: repeated packets are not
  * in it.
  */
@@ -58,7 +60,7 @@ export class FarEndLog {
   }
 
   #read(line: string): void {
-    const [, , stamp, callId, event, first = '', second = '', third] = line.split(/[\t ]/);
+    const [, , stamp, callId, event, first = '', second = '', third, mark] = line.split(/[\t ]/);
     if (!stamp || !callId) return;
     const at = Number(stamp) * 1000;
     if (event === 'invite') {
@@ -68,7 +70,8 @@ export class FarEndLog {
         callId,
         number,
         from: second,
-        ...(third ? { account: third } : {}),
+        ...(third && third !== '-' ? { account: third } : {}),
+        ...(mark ? { mark } : {}),
         invitedAt: at,
         ...nothingYet,
       });

@@ -22,6 +22,8 @@ export interface FarEndOptions {
   ringSeconds?: number;
   /** What it does with every call, by code; without it, as each number says. */
   always?: number;
+  /** A header of the INVITE that each call's `mark` is; not together with `accounts`. */
+  loggedHeader?: string;
   /** Who may call and register, by digest; without them everybody may call and nobody register. */
   accounts?: readonly Account[];
   /** Write every SIP packet to messages.log in `dir`. For finding faults: it grows by 3 kB a call. */
@@ -50,7 +52,7 @@ export interface FarEnd {
 
 /** Starts a far end and resolves when it listens. Throws a CampanileError with what SIPp said when it does not. */
 export async function startFarEnd(options: FarEndOptions): Promise<FarEnd> {
-  const { image, port, answerSeconds = 0.7, ringSeconds = 2, accounts, always } = options;
+  const { image, port, answerSeconds = 0.7, ringSeconds = 2, accounts, always, loggedHeader } = options;
   await refusePortInUse(port);
   await mkdir(options.dir, { recursive: true });
   const dir = await realpath(options.dir);
@@ -64,6 +66,7 @@ export async function startFarEnd(options: FarEndOptions): Promise<FarEnd> {
       ringSeconds,
       ...(accounts ? { accounts } : {}),
       ...(always === undefined ? {} : { always }),
+      ...(loggedHeader ? { loggedHeader } : {}),
     }),
   );
   for (const file of [logFile, outputFile]) await writeFile(file, '');

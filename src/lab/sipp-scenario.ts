@@ -12,6 +12,8 @@ export interface FarEndManners {
   accounts?: readonly Account[];
   /** Behaves as this code says, whatever the number is. */
   always?: number;
+  /** A header of the INVITE whose value the log gets; not together with `accounts`. */
+  loggedHeader?: string;
 }
 
 /**
@@ -29,11 +31,11 @@ export interface FarEndManners {
  * message that stands further down than the one it repeats, so everything that waits stands below what it waits for.
  */
 export function renderScenario(manners: FarEndManners): string {
-  const { accounts, always } = manners;
+  const { accounts, always, loggedHeader } = manners;
   const begin = accounts
     ? challengeEveryCall(accounts, (firstStep) => readInvite(firstStep, always, '[$account]'), REFERENCES)
     : [
-        `<recv request="INVITE" next="byCode" test="code"><action>\n${readInvite(0, always)}\n</action></recv>\n${REFERENCES}`,
+        `<recv request="INVITE" next="byCode" test="code"><action>\n${readInvite(0, always, '', loggedHeader)}\n</action></recv>\n${REFERENCES}`,
       ];
   const steps = [
     ...begin,
@@ -121,7 +123,12 @@ const FIRST_STEP = 5;
  * What is read of an INVITE. `code` is set by a code of the table only, and SIPp goes on at `byCode` then. `stepsBefore`: how
  * many more steps stand before this one than in a scenario without accounts.
  */
-function readInvite(stepsBefore: number, always: number | undefined, account = ''): string {
+function readInvite(
+  stepsBefore: number,
+  always: number | undefined,
+  account = '',
+  loggedHeader?: string,
+): string {
   const says = always === undefined ? 'number' : 'always';
   const set = always === undefined ? '' : `<assignstr assign_to="always" value="${always}"/>\n`;
   return `<ereg regexp="^INVITE sips?:([^@; ]*)" search_in="msg" assign_to="uri,number"/>
@@ -133,7 +140,9 @@ ${set}<ereg regexp="(1[89]|[2-6][0-9])[0-9]$" search_in="var" variable="${says}"
 <add assign_to="step" value="${FIRST_STEP + stepsBefore}"/>
 <ereg regexp="sips?:([^@;> ]*)@" search_in="hdr" header="From:" assign_to="from,user"/>
 <ereg regexp="sips?:[^>]*" search_in="hdr" header="Contact:" assign_to="caller"/>
-${log(`invite [$number] [$user] ${account}`.trimEnd())}`;
+${loggedHeader ? `<ereg regexp="[^ ]+" search_in="hdr" header="${loggedHeader}:" assign_to="mark"/>\n` : ''}${log(
+  `invite [$number] [$user] ${loggedHeader ? '- [$mark]' : account}`.trimEnd(),
+)}`;
 }
 
 // SIPp complains of a variable that is named once only.

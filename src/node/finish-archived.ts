@@ -30,11 +30,14 @@ export function createFinishArchived(options: {
       archiveStatus: status,
       reportMayCome: status !== 'Failed' && now - (waitingSince.get(callId) ?? now) < REPORT_GRACE_MS,
     }));
+    // fail point: archived file read
     const ended = await finish(endings);
+    // fail point: ended, file left
     const doubtful = files.filter(({ callId }) => !ended.has(callId)).map(({ callId }) => callId);
     const states = doubtful.length > 0 ? await findAttemptStates(db, doubtful) : new Map();
     const over = files.filter(({ callId }) => ended.has(callId) || states.get(callId)?.state === 'ended');
     await Promise.all(over.map(({ name }) => dispose(name)));
+    // fail point: file removed
     for (const { callId } of over) waitingSince.delete(callId);
     for (const callId of doubtful) {
       const waits = states.get(callId)?.state === 'open';

@@ -26,6 +26,7 @@ export async function finishCalls(
   const { turns, reports, openCalls, transfers, log } = options;
   const callIds = endings.map((e) => e.callId);
   const found = reports.find(callIds);
+  // fail point: report read
   await endTransfers(reports.findTransfers(callIds), transfers, log);
   const finished = await turns.finish(
     endings.map((ending) => {
@@ -33,6 +34,7 @@ export async function finishCalls(
       return report ? { ...ending, report } : ending;
     }),
   );
+  // fail point: ended, report left
   const ended = new Set(finished.map((f) => f.callId));
   openCalls.remove(endings.filter((e) => !e.reportMayCome || ended.has(e.callId)).map((e) => e.callId));
   reports.forget([...ended]);

@@ -21,7 +21,6 @@ import { endForgottenTransfers } from '../db/transfers.js';
 import { forgetTries } from '../db/tries.js';
 import { forgetTrunkCounts } from '../db/trunk-health.js';
 import { createDuties } from '../duties.js';
-import { CampanileError } from '../errors.js';
 import { createAsker } from '../events/webhooks/ask.js';
 import type { Logger } from '../log.js';
 import { createSounds } from '../messages/sounds.js';
@@ -39,6 +38,7 @@ import { refuseSandboxSpool } from '../spool/sandbox-spool.js';
 import type { Template } from '../spool/template.js';
 import { createArchiveWatcher } from '../spool/watcher.js';
 import { answeredCall } from './answered-call.js';
+import { createRestartWatch } from './asterisk-restarts.js';
 import { withdrawCancelledCalls } from './cancel-calls.js';
 import { createContents } from './contents.js';
 import { createDeleteTenants } from './delete-tenants.js';
@@ -89,9 +89,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const node = { name: config.nodeName, ports: config.nodePorts, callsPerSecond: config.nodeCallsPerSecond };
   const shutdown = createShutdown();
   try {
-    const lock = await lockNode(url, node.name, () =>
-      onFatal(new CampanileError('node_lost', `lost the lock of node "${node.name}"`)),
-    );
+    let resume = () => {};
+    const lock = await lockNode(url, node.name, { onRegained: () => resume(), onTaken: onFatal, log });
     shutdown.add(lock.release);
     // Its own, so that no request to the API waits for a claim or makes one wait.
     const pool = createPool(url, log, { name: `campanile ${node.name}`, pipeline: true });
@@ -135,6 +134,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const transfers = createCallTransfers({ pool, templates, log });
     const turns = createTurns({
       pool,
+      lock,
       node,
       spool,
       reports,
@@ -205,12 +205,21 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       inFlight: (callId) => inFlight.has(callId),
       attempts: {
         findStates: (callIds) => findAttemptStates(pool, callIds),
-        listOpen: () => listOpenAttempts(pool, node.name),
+        async listOpen() {
+          lock.require();
+          return listOpenAttempts(pool, node.name);
+        },
       },
       release: (callIds) => releaseAttempts(pool, callIds),
       finish,
       dispose: watcher.dispose,
     });
+    const reconcile = () =>
+      reconciler.run().catch((error) => log.error({ err: error }, 'cannot reconcile the spool'));
+    resume = () => {
+      turns.wake();
+      void reconcile();
+    };
     const ask = (command: string) =>
       sandbox ? Promise.resolve('') : askAsterisk(config.asteriskRunDir, command);
     const sipAccounts = createSipAccounts({
@@ -235,6 +244,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const listener = listen(url, Object.keys(hints), (channel) => hints[channel]?.(), log);
     const duties = createDuties(
       [
+        {
+          everySeconds: 1,
+          name: 'see that Asterisk was started anew',
+          run: createRestartWatch(spool.asteriskStartedAt, reconcile),
+        },
         { everySeconds: 5, name: 'withdraw cancelled calls', run: cancel },
         { everySeconds: 2, name: 'delete tenants', run: deleting.run },
         { everySeconds: 60, name: 'remove sounds that nobody has', run: sounds.sweep },

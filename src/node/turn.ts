@@ -1,5 +1,6 @@
 import type { CallTokens } from '../agi/token.js';
 import { type Ending, type FinishedAttempt, finishAttempts } from '../db/finish.js';
+import type { NodeLock } from '../db/node-lock.js';
 import type { NodeLimits } from '../db/nodes.js';
 import { releaseAttempts } from '../db/open-attempts.js';
 import { type Pool, transaction } from '../db/pool.js';
@@ -24,6 +25,7 @@ import type { Speaking } from './speaking.js';
 
 export interface TurnOptions {
   pool: Pool;
+  lock: Pick<NodeLock, 'require'>;
   node: NodeLimits;
   spool: Spool;
   reports: Reports;
@@ -56,6 +58,7 @@ export async function takeTurn(
 ): Promise<Pass> {
   const { pool, node, spool, templates, hashNumber, openCalls, speech, speaking, inFlight, claimMemory } =
     options;
+  options.lock.require();
   const isReady = ({ callId, texts }: OpenCall) =>
     texts.length === 0 || speech.ready(tenantOf(callId), texts) !== null;
   let staged: string[] = [];
@@ -64,6 +67,7 @@ export async function takeTurn(
     const { ended, trunks, claim } = await transaction(pool, async (tx) => {
       const turn = waitForTurn(tx);
       const { ended, trunks, written } = await finishAttempts(tx, endings);
+      // fail point: ended, not committed
       const claiming = { ...node, templates: [...templates.keys()], hashNumber };
       const claim = await claimCalls(
         tx,
@@ -74,6 +78,7 @@ export async function takeTurn(
             staged.push(call.callId);
           }
           const [readied] = await Promise.all([readyCalls(tx, calls, options), stageCalls(calls, options)]);
+          // fail point: staged
           opened = readied.opened;
           unstage(
             spool,
@@ -84,8 +89,10 @@ export async function takeTurn(
         claimMemory,
       );
       await Promise.all([turn, written]);
+      // fail point: claimed, not committed
       return { ended, trunks, claim };
     });
+    // fail point: claimed
     const ready = opened.filter(isReady);
     const isPlaced = new Set(ready);
     openCalls.add(ready);
@@ -93,10 +100,12 @@ export async function takeTurn(
       spool,
       ready.map(({ callId }) => fileNameOf(callId)),
     );
+    // fail point: placed
     const waiting = new Map(opened.flatMap((call) => (isPlaced.has(call) ? [] : [[call.callId, call]])));
     staged = staged.filter((callId) => !waiting.has(callId));
     speaking.take([...waiting.values()]);
     finished(ended);
+    // fail point: turn over
     tellTrunks(trunks, options.log);
     if (failed.length > 0) await takeBack(failed, options);
     return { wakeInMs: claim.wakeInMs };

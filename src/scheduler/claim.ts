@@ -96,6 +96,7 @@ export async function claimCalls(
   const candidates = due.map((d) => candidateOf(d, node, open));
   const grants = sharePorts(candidates, limits);
   const { contacts: taken, skippedIn } = await take(tx, due, grants, node, closed);
+  // fail point: contacts taken
   charge(taken, due, node, scopes, buckets);
   if (taken.length > 0 && buckets.size > 0) await savePaceOf(tx, scopes, buckets);
   const all = callsOf(taken, due);

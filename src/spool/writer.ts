@@ -52,6 +52,7 @@ export async function stage(spool: Spool, files: readonly StagedFile[]): Promise
     for (const file of files) {
       write(spool, file);
       written.push(file.name);
+      // fail point: one of several staged
     }
     if (files.length > 0) await syncDirectory(spool.staging);
   } catch (error) {
@@ -79,6 +80,7 @@ export function place(spool: Spool, names: readonly string[]): { name: string; r
     checkName(name);
     try {
       renameSync(join(spool.staging, name), join(spool.outgoing, name));
+      // fail point: one of several placed
     } catch (error) {
       failed.push({ name, reason: messageOf(error) });
     }

@@ -33,6 +33,14 @@ describe('FarEndLog', () => {
     expect(callTo('180').endedAt! - callTo('180').invitedAt).toBeGreaterThan(5000);
   });
 
+  it('has the header of the INVITE that the far end was told to write down', () => {
+    const line = (fields: string) => `2026-11-22\t08:00:00.1\t1795291500.100000 id-1 invite ${fields}\n`;
+    expect(read(line('+15550000486 +15550001111 - t.a1'))[0]).toMatchObject({ mark: 't.a1' });
+    expect(read(line('+15550000486 +15550001111 - t.a1'))[0]).not.toHaveProperty('account');
+    expect(read(line('+15550000486 +15550001111 -'))[0]).not.toHaveProperty('mark');
+    expect(read(line('+15550000486 +15550001111 acme'))[0]).toMatchObject({ account: 'acme' });
+  });
+
   it('leaves a call open that never heard anything', () => {
     expect(callTo('999')).toMatchObject({
       answeredAt: null,

@@ -79,6 +79,7 @@ async function startNode(script: string, waitSeconds = 15): Promise<Node> {
   const speaking = createSpeaking({ ...common, waitSeconds, onReleased: () => {} });
   const options = {
     ...common,
+    lock: { require: () => {} },
     node,
     speaking,
     reports: createReports(temp.spool),

@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Allowance, Fault } from '../fault.js';
+import type { ChaosLab } from '../lab.js';
+
+/** What the death of Asterisk does to the calls that are up. */
+export const ASTERISK_DIED: Allowance = {
+  because: 'Asterisk dies with calls up: these attempts end `lost`, or `answered` if the answer was seen',
+  dispositions: ['lost'],
+};
+
+async function die(lab: ChaosLab, samePid: boolean): Promise<void> {
+  await lab.asterisk.kill();
+  await sleep(lab.random() * 3000);
+  await lab.asterisk.start({ samePid });
+}
+
+/** kill -9 of Asterisk with calls up. */
+export const asteriskFaults: readonly Fault[] = [
+  {
+    kind: 'asterisk killed, back with another pid',
+    component: 'asterisk',
+    seconds: 8,
+    allows: ASTERISK_DIED,
+    inject: (lab) => die(lab, false),
+  },
+  {
+    kind: 'asterisk killed, back with the same pid',
+    component: 'asterisk',
+    seconds: 8,
+    allows: ASTERISK_DIED,
+    inject: (lab) => die(lab, true),
+  },
+];

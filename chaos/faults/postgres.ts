@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fault } from '../fault.js';
+
+/** kill -9 of Postgres, and none of it for a minute. */
+export const postgresFaults: readonly Fault[] = [
+  {
+    kind: 'postgres killed',
+    component: 'postgres',
+    seconds: 5,
+    async inject(lab) {
+      await lab.postgres.kill();
+      await sleep(lab.random() * 1000);
+      await lab.postgres.start();
+    },
+  },
+  {
+    kind: '60 s without a database',
+    component: 'postgres',
+    seconds: 65,
+    async inject(lab) {
+      await lab.postgres.kill();
+      await sleep(60_000);
+      await lab.postgres.start();
+    },
+  },
+];

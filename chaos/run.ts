@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../src/lab/condition.js';
+import { gather } from './evidence.js';
+import { type Fault, type Injected, NotReached } from './fault.js';
+import { type Flow, untilCallsFlow } from './flow.js';
+import { type ChaosLab, startChaosLab } from './lab.js';
+import { insertLoad, type Load, TO_BE_CANCELLED, TO_BE_PAUSED } from './load.js';
+import { plan, type Step, secondsOf } from './plan.js';
+import { createRandom } from './random.js';
+import { type Figures, figuresOf } from './report.js';
+import { type Violation, verify } from './verify.js';
+
+export interface RunOptions {
+  minutes: number;
+  seed: number;
+  faults: readonly Fault[];
+  asterisk: '22' | '16';
+  log(text: string): void;
+  /** Keep the lab's directory, with all logs. */
+  keep?: boolean;
+  /** What is not a violation yet: seconds from a fault's end until calls flow. */
+  flowLimitSeconds?: number;
+}
+
+/** A step that was done, and how long calls took to flow after it. */
+export interface Done {
+  kinds: string[];
+  /** Milliseconds since 1970. */
+  startedAt: number;
+  /** From when the cause was gone; null when the fault could not be brought about, infinite when no call came. */
+  flowSeconds: number | null;
+  /** The same from the fault's beginning. */
+  outageSeconds: number;
+}
+
+const PORTS = 30;
+const FLOW_LIMIT_SECONDS = 5;
+const TOP_UP_EVERY_MS = 1000;
+const DRAIN_MS = 240_000;
+
+/** One run: the load, the plan, the drain and the verdict. Throws only when the lab itself cannot go on. */
+export async function runChaos(options: RunOptions): Promise<Figures> {
+  const { seed, faults, log } = options;
+  let draw = createRandom(seed);
+  const lab = await startChaosLab({ ...options, ports: PORTS, random: () => draw() });
+  const violations: Violation[] = [];
+  const injected: Injected[] = [];
+  const done: Done[] = [];
+  let over = false;
+  lab.campanile.onEnd = (reason) => {
+    // A fail point, whose fault starts it again.
+    if (over || reason === 'SIGKILL') return;
+    log(`campanile ended by itself: ${reason}`);
+    violations.push({ rule: 'campanile ends only when it is asked to', what: reason });
+    void lab.campanile.start();
+  };
+  try {
+    const load = await insertLoad(lab);
+    log(`the lab runs in ${lab.dir}`);
+    const startedAt = Date.now();
+    const deadline = startedAt + options.minutes * 60_000;
+    await untilCallsFlow(lab, load, startedAt);
+    const busy = keepBusy(load, startedAt, deadline);
+    for (const step of plan(faults, seed)) {
+      if (Date.now() + secondsOf(step) * 1000 > deadline) {
+        if (deadline - Date.now() < 8000) break;
+        continue;
+      }
+      draw = createRandom(step.seed);
+      await sleep(step.pause * 1000);
+      const startedAt = Date.now();
+      const flow = await take(step, lab, load, injected);
+      const kinds = step.faults.map(({ kind }) => kind);
+      const flowSeconds = flow && (flow.seconds ?? Number.POSITIVE_INFINITY);
+      done.push({ kinds, startedAt, flowSeconds, outageSeconds: (Date.now() - startedAt) / 1000 });
+      if (flow) violations.push(...flowsTooLate(kinds, flow, load, options.flowLimitSeconds));
+    }
+    await busy;
+    await drain(lab, violations);
+    over = true;
+    const evidence = await gather(lab, load, injected);
+    violations.push(...verify(evidence));
+    return figuresOf({ seed, faults, done, evidence, violations, seconds: (Date.now() - startedAt) / 1000 });
+  } finally {
+    over = true;
+    await lab.stop();
+  }
+}
+
+/** Injects the faults of a step side by side, and waits until calls flow again; null when one could not be brought about. */
+async function take(step: Step, lab: ChaosLab, load: Load, injected: Injected[]): Promise<Flow | null> {
+  lab.log(step.faults.map(({ kind }) => kind).join(' + '));
+  const reached = await Promise.all(step.faults.map((fault) => inject(fault, lab, injected)));
+  if (reached.includes(false)) return null;
+  const flow = await untilCallsFlow(lab, load, Date.now());
+  lab.log(`  ${textOf(flow)}`);
+  return flow;
+}
+
+function textOf({ seconds }: Flow): string {
+  return seconds === null ? 'calls do not flow' : `calls flow after ${seconds.toFixed(2)} s`;
+}
+
+function flowsTooLate(kinds: string[], flow: Flow, load: Load, limit = FLOW_LIMIT_SECONDS): Violation[] {
+  if (flow.seconds !== null && flow.seconds <= limit) return [];
+  const name = load.campaigns.find(({ tenantId }) => tenantId === flow.last)?.name ?? flow.last;
+  const what = `${kinds.join(' + ')}: ${textOf(flow)} for the tenant of campaign ${name}`;
+  return [{ rule: `calls flow within ${limit} s`, what }];
+}
+
+/** False when the fault could not be brought about. */
+async function inject(fault: Fault, lab: ChaosLab, injected: Injected[]): Promise<boolean> {
+  const { kind, component, allows } = fault;
+  const startedAt = Date.now();
+  const entry = {
+    kind,
+    component,
+    startedAt,
+    goneAt: Number.POSITIVE_INFINITY,
+    ...(allows ? { allows } : {}),
+  };
+  injected.push(entry);
+  try {
+    await fault.inject(lab);
+    return true;
+  } catch (error) {
+    if (!(error instanceof NotReached)) throw error;
+    lab.log(`  ${error.message}`);
+    return false;
+  } finally {
+    entry.goneAt = Date.now();
+  }
+}
+
+/** Contacts for as long as the run lasts; and two campaigns that are stopped in its middle. */
+async function keepBusy(load: Load, startedAt: number, deadline: number): Promise<void> {
+  const stopAt = (part: number) => sleep(startedAt + (deadline - startedAt) * part - Date.now());
+  const stops = [
+    stopAt(0.4).then(() => load.stop(TO_BE_CANCELLED, 'cancel')),
+    stopAt(0.6).then(() => load.stop(TO_BE_PAUSED, 'pause')),
+  ];
+  while (Date.now() < deadline) {
+    await load.topUp();
+    await sleep(TOP_UP_EVERY_MS);
+  }
+  await Promise.all(stops);
+}
+
+/** Waits until every campaign that was not stopped is over and no call is up. */
+async function drain(lab: ChaosLab, violations: Violation[]): Promise<void> {
+  lab.log('no more faults, the load drains');
+  const left = () =>
+    lab.query<{ name: string; pending: string; calling: string; retrying: string }>(
+      `SELECT name, pending, calling, retrying FROM campaigns
+        WHERE status NOT IN ('completed', 'paused', 'cancelled') OR calling > 0`,
+    );
+  const drained = await until(async () => (await left()).length === 0, {
+    timeoutMs: DRAIN_MS,
+    everyMs: 500,
+  });
+  if (drained) return;
+  violations.push({ rule: 'the load drains', what: JSON.stringify(await left()) });
+}
