@@ -21,6 +21,7 @@ import type { Contents } from './contents.js';
 import { type OpenCall, type OpenCalls, tenantOf } from './open-calls.js';
 import { readyCalls } from './ready-calls.js';
 import type { Speaking } from './speaking.js';
+import type { TurnReport } from './turn-report.js';
 
 export interface TurnOptions {
   pool: Pool;
@@ -40,6 +41,7 @@ export interface TurnOptions {
   inFlight: Set<string>;
   /** What the claim keeps from one turn to the next. */
   claimMemory: ClaimMemory;
+  report?: TurnReport;
   log: Logger;
 }
 
@@ -56,6 +58,7 @@ export async function takeTurn(
 ): Promise<Pass> {
   const { pool, node, spool, templates, hashNumber, openCalls, speech, speaking, inFlight, claimMemory } =
     options;
+  const began = performance.now();
   const isReady = ({ callId, texts }: OpenCall) =>
     texts.length === 0 || speech.ready(tenantOf(callId), texts) !== null;
   let staged: string[] = [];
@@ -86,6 +89,7 @@ export async function takeTurn(
       await Promise.all([turn, written]);
       return { ended, trunks, claim };
     });
+    const committed = performance.now();
     const ready = opened.filter(isReady);
     const isPlaced = new Set(ready);
     openCalls.add(ready);
@@ -97,9 +101,13 @@ export async function takeTurn(
     staged = staged.filter((callId) => !waiting.has(callId));
     speaking.take([...waiting.values()]);
     finished(ended);
+    const isFailed = new Set(failed.map(({ name }) => name));
+    const placed = ready.filter(({ callId }) => !isFailed.has(fileNameOf(callId)));
+    options.report?.ended(endings, ended);
+    options.report?.turned(opened.length, placed, { began, committed });
     tellTrunks(trunks, options.log);
     if (failed.length > 0) await takeBack(failed, options);
-    return { wakeInMs: claim.wakeInMs };
+    return { wakeInMs: claim.wakeInMs, claimed: opened.length };
   } finally {
     for (const callId of staged) inFlight.delete(callId);
   }
