@@ -103,12 +103,29 @@ export interface DueNow {
 }
 
 // A limit of speed that calls were begun under lately is a reason to wait; its rows are named as src/scheduler/claim.ts does.
-const PACED = `EXISTS (SELECT FROM pace b WHERE b.refilled_at > statement_timestamp() - make_interval(secs => $4)
-  AND (b.scope, b.id) IN (VALUES (k.kind || 'campaign', p.id::text), (k.kind || 'tenant', p.tenant_id::text),
-    (k.kind || 'trunk', tr.id::text), (k.kind || 'pbx_trunk', tr.pbx_trunk)))`;
+const PACED = `SELECT scope, id FROM pace WHERE refilled_at > statement_timestamp() - make_interval(secs => $4)`;
 
 /** Nodes say every 10 s that they are alive (src/node/node.ts). */
 const ALIVE = `n.seen_at > statement_timestamp() - interval '30 seconds'`;
+
+// Of the campaigns `p` those that have a trunk with free ports which could be dialled through now. Counted once for all of them.
+const WAYS = `SELECT DISTINCT p.id FROM p
+  JOIN campaign_trunks ct ON ct.tenant_id = p.tenant_id AND ct.campaign_id = p.id
+  JOIN trunks tr ON tr.tenant_id = ct.tenant_id AND tr.id = ct.trunk_id
+  JOIN pbx_trunks pt ON pt.name = tr.pbx_trunk
+  LEFT JOIN sip_accounts s ON s.tenant_id = tr.tenant_id AND s.id = tr.id
+  LEFT JOIN (SELECT trunk_id, test, count(*) AS n FROM open GROUP BY 1, 2) AS ut ON ut.trunk_id = tr.id AND ut.test = p.test
+  LEFT JOIN (SELECT pbx_trunk, test, count(*) AS n FROM open GROUP BY 1, 2) AS up
+    ON up.pbx_trunk = tr.pbx_trunk AND up.test = p.test
+  WHERE (p.test OR tr.resting_since IS NULL AND (${USABLE}))
+    AND tr.ports > coalesce(ut.n, 0) AND coalesce(pt.ports > coalesce(up.n, 0), true)
+    AND NOT EXISTS (SELECT FROM paced b WHERE b.scope = p.kind || 'trunk' AND b.id = tr.id::text)
+    AND NOT EXISTS (SELECT FROM paced b WHERE b.scope = p.kind || 'pbx_trunk' AND b.id = tr.pbx_trunk)`;
+
+// Whether a node that dials such campaigns has a free port; where none is alive at all, that is for others to tell.
+const NODE_IS_FREE = `coalesce((SELECT bool_or(n.ports > coalesce(u.n, 0)) FROM nodes n
+  LEFT JOIN (SELECT node, count(*) AS n FROM open GROUP BY node) AS u ON u.node = n.name
+  WHERE n.sandbox = kinds.test AND ${ALIVE}), true)`;
 
 /**
  * Which of these running campaigns have a contact due that may be called, apart from those in `closed` zones, and which of them
@@ -121,19 +138,30 @@ export async function listDueNow(
   stallSeconds: number,
 ): Promise<DueNow[]> {
   const { rows } = await db.query<DueNow>(
-    // The order and limits are for the planner: it must look into the index, group by group, and read no table.
-    `WITH used AS MATERIALIZED (
-        SELECT tenant_id, campaign_id, trunk_id, pbx_trunk, node, test, count(*) AS n FROM attempts WHERE state = 'open'
-        GROUP BY 1, 2, 3, 4, 5, 6
+    // The order and limits are for the planner: of contacts and attempts it must look into the indexes, and read no table.
+    `WITH open AS MATERIALIZED (
+        SELECT tenant_id, campaign_id, trunk_id, pbx_trunk, node, test FROM attempts WHERE state = 'open'
+      ), paced AS MATERIALIZED (${PACED}),
+      p AS MATERIALIZED (
+        SELECT p.*, t.ports AS tenant_ports, CASE WHEN p.test THEN 'test ' ELSE '' END AS kind
+        FROM campaigns p JOIN tenants t ON t.id = p.tenant_id WHERE p.id = ANY($1::uuid[]) AND p.status = 'running'
+      ), ways AS MATERIALIZED (${WAYS}),
+      free AS MATERIALIZED (
+        SELECT p.id FROM p JOIN ways USING (id)
+        JOIN (SELECT test, ${NODE_IS_FREE} AS free FROM (VALUES (false), (true)) AS kinds(test)) AS nodes
+          ON nodes.test = p.test AND nodes.free
+        LEFT JOIN (SELECT campaign_id, count(*) AS n FROM open GROUP BY 1) AS uc ON uc.campaign_id = p.id
+        LEFT JOIN (SELECT tenant_id, test, count(*) AS n FROM open GROUP BY 1, 2) AS ut
+          ON ut.tenant_id = p.tenant_id AND ut.test = p.test
+        WHERE p.tenant_ports > coalesce(ut.n, 0) AND (p.ports IS NULL OR p.ports > coalesce(uc.n, 0))
+          AND NOT EXISTS (SELECT FROM paced b WHERE b.scope = p.kind || 'campaign' AND b.id = p.id::text)
+          AND NOT EXISTS (SELECT FROM paced b WHERE b.scope = p.kind || 'tenant' AND b.id = p.tenant_id::text)
       )
-      SELECT p.id, p.test, d.due IS NOT NULL AND f.free
-          AND coalesce((SELECT a.claimed_at FROM attempts a WHERE a.tenant_id = p.tenant_id AND a.campaign_id = p.id
-            ORDER BY a.id DESC LIMIT 1), p.started_at) < statement_timestamp() - make_interval(secs => $4) AS stalled
-      FROM campaigns p
-      JOIN tenants t ON t.id = p.tenant_id
-      CROSS JOIN LATERAL (SELECT CASE WHEN p.test THEN 'test ' ELSE '' END AS kind) AS k
-      CROSS JOIN LATERAL (
-        SELECT min(c.due_at) AS due FROM campaign_zones z
+      SELECT p.id, p.test, f.id IS NOT NULL AND coalesce((SELECT a.claimed_at FROM attempts a
+            WHERE a.tenant_id = p.tenant_id AND a.campaign_id = p.id ORDER BY a.id DESC LIMIT 1), p.started_at)
+          < statement_timestamp() - make_interval(secs => $4) AS stalled
+      FROM p LEFT JOIN free f USING (id)
+      WHERE EXISTS (SELECT FROM campaign_zones z
         CROSS JOIN (VALUES ('retrying'), ('pending')) AS s(state)
         CROSS JOIN generate_series(1, (SELECT count(*) FROM campaign_trunks ct
           WHERE ct.tenant_id = p.tenant_id AND ct.campaign_id = p.id)) AS l(trunk_from)
@@ -144,23 +172,7 @@ export async function listDueNow(
           ORDER BY c.due_at LIMIT 1) AS c
         WHERE z.tenant_id = p.tenant_id AND z.campaign_id = p.id
           AND NOT EXISTS (SELECT FROM unnest($2::uuid[], $3::text[]) AS x(campaign_id, zones)
-            WHERE x.campaign_id = z.campaign_id AND x.zones = z.zones)) AS d
-      CROSS JOIN LATERAL (
-        SELECT (p.ports IS NULL OR p.ports > (SELECT coalesce(sum(u.n), 0) FROM used u WHERE u.campaign_id = p.id))
-          AND t.ports > (SELECT coalesce(sum(u.n), 0) FROM used u WHERE u.tenant_id = p.tenant_id AND u.test = p.test)
-          AND EXISTS (SELECT FROM campaign_trunks ct
-            JOIN trunks tr ON tr.tenant_id = ct.tenant_id AND tr.id = ct.trunk_id
-            JOIN pbx_trunks pt ON pt.name = tr.pbx_trunk
-            LEFT JOIN sip_accounts s ON s.tenant_id = tr.tenant_id AND s.id = tr.id
-            WHERE ct.tenant_id = p.tenant_id AND ct.campaign_id = p.id
-              AND (p.test OR tr.resting_since IS NULL AND (${USABLE}))
-              AND tr.ports > (SELECT coalesce(sum(u.n), 0) FROM used u WHERE u.trunk_id = tr.id AND u.test = p.test)
-              AND coalesce(pt.ports > (SELECT coalesce(sum(u.n), 0) FROM used u
-                WHERE u.pbx_trunk = tr.pbx_trunk AND u.test = p.test), true)
-              AND NOT ${PACED})
-          AND coalesce((SELECT bool_or(n.ports > (SELECT coalesce(sum(u.n), 0) FROM used u WHERE u.node = n.name))
-            FROM nodes n WHERE n.sandbox = p.test AND ${ALIVE}), true) AS free) AS f
-      WHERE p.id = ANY($1::uuid[]) AND p.status = 'running' AND d.due IS NOT NULL`,
+            WHERE x.campaign_id = z.campaign_id AND x.zones = z.zones))`,
     [campaignIds, closed.map((c) => c.campaignId), closed.map((c) => c.zones), stallSeconds],
   );
   return rows;

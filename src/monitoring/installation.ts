@@ -117,9 +117,9 @@ export function createInstallationGauges(registry: Registry, pool: Pool, log: Lo
     });
     up.set(found ? 1 : 0);
     for (const one of Object.values(all)) one.reset();
-    if (found) show(found);
+    if (found) return show(found);
     // reset() leaves those without labels at 0, which would be a claim.
-    else for (const one of Object.values(all)) one.remove();
+    for (const one of [all.clock, all.omitted, all.full, all.backlog, all.oldest]) one.remove();
   }
 
   return () => {
