@@ -157,10 +157,10 @@ export async function listDueNow(
           AND NOT EXISTS (SELECT FROM paced b WHERE b.scope = p.kind || 'campaign' AND b.id = p.id::text)
           AND NOT EXISTS (SELECT FROM paced b WHERE b.scope = p.kind || 'tenant' AND b.id = p.tenant_id::text)
       )
-      SELECT p.id, p.test, f.id IS NOT NULL AND coalesce((SELECT a.claimed_at FROM attempts a
+      SELECT p.id, p.test, p.id IN (SELECT id FROM free) AND coalesce((SELECT a.claimed_at FROM attempts a
             WHERE a.tenant_id = p.tenant_id AND a.campaign_id = p.id ORDER BY a.id DESC LIMIT 1), p.started_at)
           < statement_timestamp() - make_interval(secs => $4) AS stalled
-      FROM p LEFT JOIN free f USING (id)
+      FROM p
       WHERE EXISTS (SELECT FROM campaign_zones z
         CROSS JOIN (VALUES ('retrying'), ('pending')) AS s(state)
         CROSS JOIN generate_series(1, (SELECT count(*) FROM campaign_trunks ct
