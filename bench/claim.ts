@@ -83,6 +83,7 @@ export async function benchClaim(ground: Ground, times: number): Promise<boolean
   const campanile = await startChild('src/cli/campanile.js', ['serve', '--role', 'node'], {
     DATABASE_URL: ground.url,
     CAMPANILE_DATA: join(ground.dir, 'data'),
+    CAMPANILE_METRICS_LISTEN: '127.0.0.1:0',
     CAMPANILE_AGI_LISTEN: `127.0.0.1:${agiPort}`,
     CAMPANILE_SPOOL: spool,
     CAMPANILE_ASTERISK_RUN: run,

@@ -99,6 +99,7 @@ export async function startCampanileNode(
   return startChild('src/cli/campanile.js', ['serve', '--role', 'node'], {
     DATABASE_URL: ground.url,
     CAMPANILE_DATA: join(ground.dir, 'data'),
+    CAMPANILE_METRICS_LISTEN: '127.0.0.1:0',
     CAMPANILE_AGI_LISTEN: `127.0.0.1:${await freePort('tcp')}`,
     CAMPANILE_SPOOL: asterisk.spoolDir,
     CAMPANILE_ASTERISK_RUN: asterisk.runDir,

@@ -24,6 +24,7 @@ export async function startApiServer(ground: Ground): Promise<ApiServer> {
     DATABASE_URL: ground.url,
     CAMPANILE_DATA: join(ground.dir, 'data'),
     CAMPANILE_LISTEN: `127.0.0.1:${port}`,
+    CAMPANILE_METRICS_LISTEN: '127.0.0.1:0',
     CAMPANILE_SECRET: SECRET,
     CAMPANILE_LOG_LEVEL: 'error',
   });

@@ -136,6 +136,7 @@ export const variables = z.object({
   CAMPANILE_DATA: variable(path, '/var/lib/campanile', directory),
   CAMPANILE_CACHE: variable(path, '/var/cache/campanile', directory),
   CAMPANILE_LISTEN: variable(port, '127.0.0.1:8088', hostPort(0)),
+  CAMPANILE_METRICS_LISTEN: variable(port, '127.0.0.1:8089', hostPort(0)),
   CAMPANILE_AGI_LISTEN: variable(port, '127.0.0.1:4573', hostPort(1)),
   CAMPANILE_AGI_URL: variable('agi://host:port and nothing after it', 'agi://127.0.0.1:4573', agiUrl),
   CAMPANILE_SPOOL: variable(path, '/var/spool/asterisk', directory),

@@ -17,6 +17,8 @@ export interface Config {
   cacheDir: string;
   /** CAMPANILE_LISTEN: where the HTTP API listens; port 0 takes any free one. */
   listen: HostPort;
+  /** CAMPANILE_METRICS_LISTEN: where /metrics and /readyz are; port 0 takes any free one. */
+  metricsListen: HostPort;
   /** CAMPANILE_AGI_LISTEN: where the FastAGI server listens. */
   agiListen: HostPort;
   /** CAMPANILE_AGI_URL: what Asterisk connects to, `agi://host:port` without a trailing slash. */
@@ -101,6 +103,7 @@ function withDefaults(set: (typeof variables)['_output'], env: Environment): Con
     dataDir: set.CAMPANILE_DATA ?? ownDirectory('/var/lib', env.XDG_DATA_HOME, '.local/share'),
     cacheDir: set.CAMPANILE_CACHE ?? ownDirectory('/var/cache', env.XDG_CACHE_HOME, '.cache'),
     listen: set.CAMPANILE_LISTEN ?? { host: '127.0.0.1', port: 8088 },
+    metricsListen: set.CAMPANILE_METRICS_LISTEN ?? { host: '127.0.0.1', port: 8089 },
     agiListen,
     agiUrl: set.CAMPANILE_AGI_URL ?? agiUrlOf(agiListen),
     spoolDir,

@@ -8,6 +8,7 @@ import { startEvents } from './events/start.js';
 import type { Logger } from './log.js';
 import { convertAudio } from './messages/convert.js';
 import { speechForApi } from './messages/speech/configured.js';
+import { API_CHECKS, startMonitoring } from './monitoring/start.js';
 import { type NodeOptions, startNode } from './node/node.js';
 import { keepSandboxNode, startSandboxNode } from './node/sandbox-node.js';
 import { createShutdown } from './shutdown.js';
@@ -20,6 +21,8 @@ export type Role = 'all' | 'api' | 'node';
 export interface Running {
   /** Where the API listens; null in the role `node`. */
   apiPort: number | null;
+  /** Where /metrics and /readyz are; null while nothing can listen there. */
+  readonly metricsPort: number | null;
   /** Resolves when it has stopped: within the configured grace. May be called twice. */
   stop(): Promise<void>;
 }
@@ -36,14 +39,20 @@ export async function startCampanile(
 ): Promise<Running> {
   const shutdown = createShutdown();
   try {
+    const monitoring = await startMonitoring(config.metricsListen, log);
+    const { metrics, readiness } = monitoring;
+    shutdown.add(monitoring.stop);
     const database = await openDatabase(config, log);
     shutdown.add(() => database.stop());
+    shutdown.add(monitoring.watchDatabase(database.url));
     const secret = await loadSecret(config);
     const pool = createPool(database.url, log);
     shutdown.add(() => pool.end());
+    metrics.watchPool(pool);
     const templates = await loadTemplates(config.templatesDir);
     if (role !== 'api') {
-      const nodes = await startNodes({ config, url: database.url, templates, secret, log, onFatal });
+      const common = { config, url: database.url, templates, secret, metrics, log, onFatal };
+      const nodes = await startNodes({ ...common, readiness });
       // Side by side: each may take the whole grace.
       shutdown.add(async () => void (await Promise.all(nodes.map((node) => node.stop()))));
     }
@@ -51,12 +60,14 @@ export async function startCampanile(
     if (role !== 'node') {
       const exportPool = createPool(database.url, log, { max: MOST_EXPORTS, name: 'campanile export' });
       shutdown.add(() => exportPool.end());
+      metrics.watchPool(exportPool);
       const news = createNews();
       const events = await startEvents({
         url: database.url,
         secret,
         allowPrivateHosts: config.allowPrivateWebhooks,
         log,
+        onPool: metrics.watchPool,
         onEvents: news.tell,
       });
       shutdown.add(events.stop);
@@ -68,6 +79,7 @@ export async function startCampanile(
         outsideIssuer: config.jwtIssuer,
         trustProxy: config.trustProxy,
         log,
+        ready: () => readiness.look(API_CHECKS),
         hasTemplate: (name) => templates.has(name),
         convertAudio,
         allowPrivateHosts: config.allowPrivateHosts,
@@ -78,7 +90,17 @@ export async function startCampanile(
       apiPort = (await api.start(config.listen)).port;
       log.info({ url: `http://${config.listen.host}:${apiPort}` }, 'the API listens');
     }
-    return { apiPort, stop: shutdown.stop };
+    monitoring.started();
+    return {
+      apiPort,
+      get metricsPort() {
+        return monitoring.port;
+      },
+      stop() {
+        monitoring.stopping();
+        return shutdown.stop();
+      },
+    };
   } catch (error) {
     await shutdown.stop();
     throw error;
@@ -90,5 +112,8 @@ async function startNodes(options: NodeOptions): Promise<{ stop(): Promise<void>
   const { testMode } = options.config;
   if (testMode === 'only') return [await startSandboxNode(options)];
   const node = await startNode(options);
-  return testMode === 'on' ? [node, keepSandboxNode(options)] : [node];
+  if (testMode === 'off') return [node];
+  // Test calls are not what a process is ready for beside real ones.
+  const { readiness: _, ...others } = options;
+  return [node, keepSandboxNode(others)];
 }

@@ -254,6 +254,11 @@ export const PROBLEMS = {
     todo: 'Wait for `Retry-After`',
   },
   database_unavailable: { status: 503, when: 'The database does not answer', todo: 'Try again later' },
+  not_ready: {
+    status: 503,
+    when: '`GET /readyz` found something that is not ready',
+    todo: 'Send requests elsewhere meanwhile',
+  },
   event_streams_busy: {
     status: 503,
     when: 'Too many streams of events are followed',

@@ -55,6 +55,7 @@ describe.skipIf(missing !== null)(`README.md${missing ? ` (${missing})` : ''}`, 
       DATABASE_URL: database.url,
       CAMPANILE_DATA: dir,
       CAMPANILE_LISTEN: '127.0.0.1:0',
+      CAMPANILE_METRICS_LISTEN: '127.0.0.1:0',
       CAMPANILE_TEST_MODE: 'only',
     };
     const fail = (error: Error) => {

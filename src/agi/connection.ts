@@ -43,6 +43,8 @@ export class AgiConnection extends Context {
   #queue: Command[] = [];
   #timer: NodeJS.Timeout | undefined;
   #hungUp = false;
+  /** Called once, when the first command goes out. */
+  onFirstCommand: (() => void) | null = null;
   readonly #hangupListeners = new Set<() => void>();
 
   /** `report` hears of faults that no command of the script's could be told about. */
@@ -181,6 +183,8 @@ export class AgiConnection extends Context {
     }
     this.#limit(next.timeoutMs, () => this.#fail(timeout('the reply to a command', next.timeoutMs)));
     super.send(next.line, next.done);
+    this.onFirstCommand?.();
+    this.onFirstCommand = null;
   }
 
   #hangUp(): void {

@@ -24,6 +24,15 @@ export type AgiServerOptions = {
   limits?: Partial<AgiLimits>;
   /** Connections above this number are turned away (AGISTATUS=FAILURE). */
   maxSessions?: number;
+  observe?: AgiObserver | undefined;
+};
+
+/** Who is told of sessions. `script` is the name of one of the server's, or `unknown`. */
+export type AgiObserver = {
+  /** The first command went out, so many seconds after the connection came. */
+  firstCommand(script: string, seconds: number): void;
+  /** It is over: it was served, the call ended before, it could not be served, or too many were open. */
+  ended(script: string, result: 'served' | 'hangup' | 'failed' | 'refused'): void;
 };
 
 export type AgiServer = {
@@ -36,6 +45,8 @@ export type AgiServer = {
   stop(graceMs?: number): Promise<void>;
   /** Connections open or scripts at work. */
   readonly sessions: number;
+  /** Whether it takes connections. */
+  readonly listening: boolean;
 };
 
 /** How long a script may go on after its connection was closed under it. */
@@ -43,7 +54,7 @@ const SCRIPT_GRACE_MS = 1_000;
 
 /** A FastAGI server on ding-dong: each connection runs the script that its URL names. */
 export function createAgiServer(options: AgiServerOptions): AgiServer {
-  const { host = '127.0.0.1', port = 4573, backlog = 4096, log, maxSessions = 10_000 } = options;
+  const { host = '127.0.0.1', port = 4573, backlog = 4096, log, maxSessions = 10_000, observe } = options;
   const limits: AgiLimits = { ...AGI_LIMITS, ...options.limits };
   const limited = onceAMinute(log);
   const scripts = new Map(Object.entries(options.scripts).map(([path, script]) => [plainPath(path), script]));
@@ -64,15 +75,23 @@ export function createAgiServer(options: AgiServerOptions): AgiServer {
   }
 
   async function serve(connection: AgiConnection): Promise<void> {
+    const began = performance.now();
+    let script = 'unknown';
+    connection.onFirstCommand = () => observe?.firstCommand(script, (performance.now() - began) / 1000);
     if (sessions.size >= maxSessions) {
       connection.request.catch(() => {});
+      observe?.ended(script, 'refused');
       limited('error', 'full', { maxSessions }, `cannot take an agi session: ${maxSessions} are open`);
       return connection.fail();
     }
     try {
-      await connection.request.then((request) => runScript(new AgiSession(connection, request)));
+      const request = await connection.request;
+      if (scripts.has(plainPath(request.script))) script = plainPath(request.script);
+      await runScript(new AgiSession(connection, request));
+      observe?.ended(script, 'served');
       await connection.end();
     } catch (error) {
+      observe?.ended(script, error instanceof HangupError ? 'hangup' : 'failed');
       logFailure(connection, error);
       await (error instanceof HangupError ? connection.end() : connection.fail());
     }
@@ -152,6 +171,9 @@ export function createAgiServer(options: AgiServerOptions): AgiServer {
     },
     get sessions() {
       return sessions.size;
+    },
+    get listening() {
+      return running?.server.listening ?? false;
     },
   };
 }

@@ -8,7 +8,7 @@ import { problemCodesOf } from './route-problems.js';
 
 const INTRODUCTION = `Outbound voice campaigns on Asterisk.
 
-Every request but those for the documentation and \`/healthz\` carries a token, \`Authorization: Bearer ...\`, which
+Every request but those for the documentation, \`/healthz\` and \`/readyz\` carries a token, \`Authorization: Bearer ...\`, which
 \`campanile token\` issues for a tenant, a viewer of a tenant, who may only read, or an admin. An admin names the tenant
 to act for with \`?tenant_id=\`. An installation may take the tokens of an outside issuer as well, with the same claims
 \`role\` and \`tenant_id\`. A tenant's machines send an API key in the same place, from \`POST /v1/api-keys\`.

@@ -37,6 +37,8 @@ export interface Services {
   limits: RateLimits;
   /** What a tenant may learn of the whole installation: see there. */
   installation(pbxTrunks: readonly string[], test: boolean): Promise<InstallationFacts>;
+  /** What requests need, and whether it is there: docs/monitoring.md. */
+  ready(): Promise<readonly { name: string; ready: boolean; problem: string | null }[]>;
   /** Whether a call-file template of that name exists; without it any name is believed. */
   hasTemplate?: ((name: string) => boolean | Promise<boolean>) | undefined;
   /** Makes what Asterisk plays of uploaded audio: src/messages/convert.ts. */

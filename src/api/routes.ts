@@ -41,7 +41,7 @@ import {
   getFlowVersions,
   replaceFlowRoute,
 } from './routes/flows.js';
-import { getHealth } from './routes/health.js';
+import { getHealth, getReadiness } from './routes/health.js';
 import { createImport, getImport, getImports, getRejected } from './routes/imports.js';
 
 import { getInboundCalls } from './routes/inbound-calls.js';
@@ -188,6 +188,7 @@ export const routes: readonly Route[] = [
   getAudit,
   getInstallationAudit,
   getHealth,
+  getReadiness,
   getOpenApi(() => routes),
   getDocsPage,
   getDocsFile,

@@ -51,6 +51,8 @@ export function createApi(options: {
   outsideIssuer?: OutsideIssuer | null;
   trustProxy?: number;
   log: Logger;
+  /** What /readyz tells; without it nothing is missing. */
+  ready?: Services['ready'];
   hasTemplate?: Services['hasTemplate'];
   convertAudio: Services['convertAudio'];
   allowPrivateHosts?: boolean;
@@ -83,7 +85,8 @@ export function createApi(options: {
   const secrets = { passwords, hashNumber, idempotency };
   const checks = { limits, hasTemplate, convertAudio, allowPrivateHosts };
   const speech = options.speech ?? NO_SPEECH;
-  const common = { ...databases, ...secrets, ...checks, streams, log, webhooks, speech };
+  const ready = options.ready ?? (async () => []);
+  const common = { ...databases, ...secrets, ...checks, streams, log, webhooks, speech, ready };
   const app = createApp(common, authenticate, () => stopping, options.trustProxy ?? 0);
   const answer = app.callback();
   const server = createServer(

@@ -26,11 +26,14 @@ export interface Ending {
   report?: HangupReport;
   /** The hangup handler may be at work yet: without its report the attempt is left open this time. */
   reportMayCome?: boolean;
+  /** When the PBX was done with it, where that is known. */
+  freedAt?: Date;
 }
 
 /** An attempt that `finishAttempts` ended just now. */
 export interface FinishedAttempt {
   callId: string;
+  trunkId: string;
   disposition: Disposition;
   contactState: string;
 }
@@ -116,6 +119,7 @@ export async function finishAttempts(tx: Tx, endings: readonly Ending[]): Promis
   written.catch(() => {});
   const ended = decisions.map((d) => ({
     callId: `${d.attempt.tenant_id}.${d.attempt.id}`,
+    trunkId: d.attempt.trunk_id,
     disposition: d.disposition,
     contactState: d.contactState,
   }));

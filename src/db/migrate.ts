@@ -4,6 +4,7 @@ import pg from 'pg';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { packageRoot } from '../root.js';
+import type { Db } from './pool.js';
 
 /** Where the numbered .sql files lie: beside the sources also when compiled, because tsc copies no SQL. */
 export const migrationsDirectory = join(packageRoot, 'src', 'db', 'migrations');
@@ -46,6 +47,15 @@ export async function migrate(
   }
 }
 
+/**
+ * The migrations of this code that the database does not have: it was restored from an older copy while we run. Those that a
+ * newer version made meanwhile are no fault.
+ */
+export async function findMissingMigrations(db: Db): Promise<string[]> {
+  const [names, applied] = await Promise.all([listMigrations(migrationsDirectory), findApplied(db)]);
+  return names.filter((name) => !applied.includes(name));
+}
+
 /** The migrations in `directory`, in order, without `.sql`. */
 async function listMigrations(directory: string): Promise<string[]> {
   const files = await readdir(directory).catch((cause: unknown) => {
@@ -72,7 +82,7 @@ async function takeLock(client: pg.Client, waitSeconds: number): Promise<void> {
   }
 }
 
-async function findApplied(client: pg.Client): Promise<string[]> {
+async function findApplied(client: Db): Promise<string[]> {
   const { rows } = await client.query<{ found: string | null }>('SELECT to_regclass($1) AS found', [
     `public.${table}`,
   ]);

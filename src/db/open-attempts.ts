@@ -38,6 +38,7 @@ export interface OpenCallRow extends Addressed {
   ordinal: number;
   campaignId: string;
   contactId: string;
+  trunkId: string;
   content: ContentRef;
 }
 
@@ -48,6 +49,7 @@ interface CallRow extends AddressedRow {
   ordinal: number;
   campaign_id: string;
   contact_id: string;
+  trunk_id: string;
   message_id: string | null;
   flow_id: string | null;
   flow_version: number | null;
@@ -55,7 +57,7 @@ interface CallRow extends AddressedRow {
   machine_detection: MachineDetection | null;
 }
 
-const OPEN_CALLS = `SELECT a.tenant_id, a.id, a.number, a.ordinal, a.campaign_id, a.contact_id, c.fields, ${CLOCK} AS time_zone,
+const OPEN_CALLS = `SELECT a.tenant_id, a.id, a.number, a.ordinal, a.campaign_id, a.contact_id, a.trunk_id, c.fields, ${CLOCK} AS time_zone,
     p.message_id, p.flow_id, p.flow_version, p.opt_out_key, p.machine_detection
   FROM attempts a
   JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
@@ -88,6 +90,7 @@ function toCall(row: CallRow): OpenCallRow {
     ordinal: row.ordinal,
     campaignId: row.campaign_id,
     contactId: row.contact_id,
+    trunkId: row.trunk_id,
     ...toAddressed(row),
     content: {
       tenantId: row.tenant_id,

@@ -27,7 +27,7 @@ export const SANDBOX_TEMPLATE = 'direct';
 
 // An account may show any caller id when it names none.
 const MAY_SHOW = `p.caller_id IS NULL OR s.caller_ids = '{}' OR p.caller_id = ANY(s.caller_ids)`;
-const USABLE = `s.id IS NULL OR (${MAY_SHOW}) AND EXISTS (SELECT FROM sip_account_nodes n
+export const USABLE = `s.id IS NULL OR (${MAY_SHOW}) AND EXISTS (SELECT FROM sip_account_nodes n
   WHERE n.tenant_id = s.tenant_id AND n.id = s.id AND n.revision = s.revision)`;
 
 const LOADED = 's.id IS NULL OR sn.revision IS NOT DISTINCT FROM s.revision';

@@ -146,6 +146,7 @@ async function startServer(
     CAMPANILE_DATA: join(dir, 'data'),
     CAMPANILE_CACHE: cacheDir,
     CAMPANILE_LISTEN: '127.0.0.1:0',
+    CAMPANILE_METRICS_LISTEN: '127.0.0.1:0',
     CAMPANILE_AGI_LISTEN: `127.0.0.1:${await freePort('tcp')}`,
     CAMPANILE_SPOOL: pbx.spoolDir,
     CAMPANILE_ASTERISK_RUN: pbx.runDir,

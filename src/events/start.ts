@@ -1,6 +1,6 @@
 import { deleteOldEvents } from '../db/events.js';
 import { listen } from '../db/listen.js';
-import { createPool } from '../db/pool.js';
+import { createPool, type Pool } from '../db/pool.js';
 import { deleteOldDeliveries } from '../db/webhook-deliveries.js';
 import { createDuties } from '../duties.js';
 import type { Logger } from '../log.js';
@@ -22,12 +22,15 @@ export async function startEvents(options: {
   secret: Uint8Array;
   allowPrivateHosts: boolean;
   log: Logger;
+  /** Told of its connections to the database. */
+  onPool(pool: Pool): void;
   onEvents(payload: string): void;
 }): Promise<{ stop(): Promise<void> }> {
-  const { url, secret, allowPrivateHosts, log, onEvents } = options;
+  const { url, secret, allowPrivateHosts, log, onPool, onEvents } = options;
   const shutdown = createShutdown();
   const pool = createPool(url, log, { name: 'campanile events', max: 4 });
   shutdown.add(() => pool.end());
+  onPool(pool);
   const relay = createRelay(pool, log);
   const sender = createSender({ pool, secrets: createWebhookSeal(secret), allowPrivateHosts, log });
   const listener = listen(

@@ -9,7 +9,7 @@ import type { Sounds } from '../messages/sounds.js';
 import type { Speech } from '../messages/speech/speech.js';
 import type { SecretSeal } from '../seal.js';
 import { askServer } from './ask-server.js';
-import { type OpenCall, tenantOf } from './open-calls.js';
+import { type AnswerableCall, tenantOf } from './open-calls.js';
 import type { CallRecordings } from './recordings.js';
 import { retrying } from './retrying.js';
 import type { CallTransfers } from './transfers.js';
@@ -26,7 +26,7 @@ export interface AnsweredCallOptions {
 }
 
 /** What an answered call says, to whom, and what it may do beside. */
-export function answeredCall(call: OpenCall, options: AnsweredCallOptions): AnsweredCall {
+export function answeredCall(call: AnswerableCall, options: AnsweredCallOptions): AnsweredCall {
   const { pool, sounds, speech, recordings, transfers, log } = options;
   const { callId, number, ordinal, fields, timeZone, content } = call;
   const tenantId = tenantOf(callId);
@@ -54,7 +54,7 @@ export function answeredCall(call: OpenCall, options: AnsweredCallOptions): Answ
 }
 
 /** The sound that was made of a text before the call was placed. */
-function soundOfText(text: TextMessage, call: OpenCall, speech: Pick<Speech, 'ready'>): Sound | null {
+function soundOfText(text: TextMessage, call: AnswerableCall, speech: Pick<Speech, 'ready'>): Sound | null {
   const spoken = spokenOf(text, call.fields, call.timeZone);
   if (spoken === null) return null;
   const sounds = speech.ready(tenantOf(call.callId), [spoken]);

@@ -9,7 +9,7 @@ import { signedHeaders } from '../events/webhooks/sign.js';
 import { newId } from '../ids.js';
 import type { Logger } from '../log.js';
 import type { SecretSeal } from '../seal.js';
-import type { OpenCall } from './open-calls.js';
+import type { AnswerableCall } from './open-calls.js';
 
 export interface AskServerOptions {
   pool: Pool;
@@ -26,7 +26,7 @@ const MOST_KEPT = 2000;
  * answer in time or not with a JSON object. What is asked for and is no text, number or boolean there is left out.
  */
 export async function askServer(
-  call: OpenCall,
+  call: AnswerableCall,
   step: StepOf<'webhook'>,
   answers: Answers,
   failed: (reason: string) => void,
@@ -59,7 +59,7 @@ export async function askServer(
   }
 }
 
-function questionOf(call: OpenCall, step: StepOf<'webhook'>, answers: Answers): object {
+function questionOf(call: AnswerableCall, step: StepOf<'webhook'>, answers: Answers): object {
   const { tenantId, attemptId } = parseCallId(call.callId)!;
   const name = Object.entries(call.content.flow.steps).find(([, one]) => one === step)?.[0];
   return {

@@ -27,6 +27,8 @@ import { createSounds } from '../messages/sounds.js';
 import { configuredEngine } from '../messages/speech/configured.js';
 import { createRenderer } from '../messages/speech/renderer.js';
 import { createSpeech } from '../messages/speech/speech.js';
+import type { Metrics } from '../monitoring/metrics.js';
+import type { Readiness } from '../monitoring/readiness.js';
 import { createNumberHash } from '../number-hash.js';
 import { NOTHING_CLOSED } from '../scheduler/closed.js';
 import { createPasswordSeal, createWebhookSeal } from '../seal.js';
@@ -52,7 +54,9 @@ import { createSipAccounts } from './sip-accounts.js';
 import { speakAhead } from './speak-ahead.js';
 import { createSpeaking } from './speaking.js';
 import { createCallTransfers } from './transfers.js';
+import { createTurnReport } from './turn-report.js';
 import { createTurns } from './turns.js';
+import { bySweep, watchNode } from './watch-node.js';
 
 /** So many recordings are deleted within a statement's time. */
 const MOST_AT_ONCE = 1000;
@@ -65,6 +69,9 @@ export interface NodeOptions {
   secret: Buffer;
   /** How many times as fast as our clock the PBX's runs, when it is none of Asterisk's. */
   speed?: number;
+  metrics: Metrics;
+  /** Where it says whether it can place calls; not where others make the calls that matter. */
+  readiness?: Readiness;
   log: Logger;
   /** Another process may have become this node: it must not go on. */
   onFatal(error: Error): void;
@@ -85,6 +92,7 @@ export interface RunningNode {
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { config, url, templates, secret, log, onFatal } = options;
+  const metrics = options.metrics.ofNode(config.nodeName);
   const sandbox = isSandbox(config.nodeName);
   const node = { name: config.nodeName, ports: config.nodePorts, callsPerSecond: config.nodeCallsPerSecond };
   const shutdown = createShutdown();
@@ -95,6 +103,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     // Its own, so that no request to the API waits for a claim or makes one wait.
     const pool = createPool(url, log, { name: `campanile ${node.name}`, pipeline: true });
     shutdown.add(() => pool.end());
+    options.metrics.watchPool(pool);
     const spool = await openSpool({
       spool: config.spoolDir,
       owner: config.spoolOwner,
@@ -129,6 +138,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       inFlight,
       log,
       onReleased: () => turns.wake(),
+      onPlaced: metrics.placed,
     });
     const reports = createReports(spool);
     const transfers = createCallTransfers({ pool, templates, log });
@@ -149,6 +159,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       agiUrl: config.agiUrl,
       inFlight,
       claimMemory: { closed: NOTHING_CLOSED },
+      report: createTurnReport(metrics),
+      onSweepFind: (calls) => metrics.foundBySweep('claim', calls),
       log,
     });
     const finish = (endings: Ending[]) => finishCalls(endings, { turns, reports, openCalls, transfers, log });
@@ -167,6 +179,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const agi = createAgiServer({
       ...config.agiListen,
       log,
+      observe: metrics.agi,
       scripts: {
         answered: answeredScript({ admission, notes, callOf, speed: options.speed ?? 1, log }),
         hangup: hangupScript({ admission, notes }),
@@ -197,6 +210,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log,
       keepSeconds: config.keepFilesSeconds,
       onArchived: (files) => finishArchived(files),
+      onSweepFind: (files) => metrics.foundBySweep('archive', files),
     });
     const reconciler = createReconciler({
       spool,
@@ -213,6 +227,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       release: (callIds) => releaseAttempts(pool, callIds),
       finish,
       dispose: watcher.dispose,
+      onReconciled: metrics.reconciled,
     });
     const reconcile = () =>
       reconciler.run().catch((error) => log.error({ err: error }, 'cannot reconcile the spool'));
@@ -249,7 +264,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
           name: 'see that Asterisk was started anew',
           run: createRestartWatch(spool.asteriskStartedAt, reconcile),
         },
-        { everySeconds: 5, name: 'withdraw cancelled calls', run: cancel },
+        { everySeconds: 5, name: 'withdraw cancelled calls', run: bySweep(metrics, 'cancel', cancel) },
         { everySeconds: 2, name: 'delete tenants', run: deleting.run },
         { everySeconds: 60, name: 'remove sounds that nobody has', run: sounds.sweep },
         {
@@ -268,7 +283,15 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
         { everySeconds: 30, name: 'end forgotten transfers', run: () => endForgottenTransfers(pool) },
         { everySeconds: 600, name: 'forget answers of long ago', run: () => deleteOldAnswers(pool) },
         { everySeconds: 5, name: 'end campaigns whose time is over', run: () => expireInTurns(pool) },
-        ...(sandbox ? [] : [{ everySeconds: 10, name: 'write SIP accounts', run: sipAccounts.sync }]),
+        ...(sandbox
+          ? []
+          : [
+              {
+                everySeconds: 10,
+                name: 'write SIP accounts',
+                run: bySweep(metrics, 'sip_accounts', sipAccounts.sync),
+              },
+            ]),
         { everySeconds: 600, name: 'forget tries of long ago', run: () => forgetTries(pool) },
         { everySeconds: 600, name: 'forget old counts of trunks', run: () => forgetTrunkCounts(pool) },
         {
@@ -292,6 +315,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const { port: agiPort } = await agi.start();
     shutdown.add(() => agi.stop(0));
     await reconciler.run();
+    const unwatch = watchNode({ metrics, readiness: options.readiness, spool, agi, reconciler });
+    shutdown.add(async () => unwatch());
     watcher.start();
     reconciler.start();
     shutdown.add(() => reconciler.stop());

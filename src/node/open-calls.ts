@@ -13,10 +13,14 @@ export interface OpenCall extends Addressed {
   ordinal: number;
   campaignId: string;
   contactId: string;
+  trunkId: string;
   content: Content;
   /** What an engine speaks in it. */
   texts: readonly SpokenText[];
 }
+
+/** A call that may be answered: a call back, which came in, has no trunk. */
+export type AnswerableCall = Omit<OpenCall, 'trunkId'>;
 
 export function tenantOf(callId: string): string {
   return callId.slice(0, callId.indexOf('.'));

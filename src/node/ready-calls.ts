@@ -26,12 +26,15 @@ export async function readyCalls(
   for (const [key, ref] of refs) ready.set(key, await contents.get(ref));
   const [addressed] = await Promise.all([findWhomTheyAsk(tx, calls, ready), haveSounds(refs, ready, sounds)]);
   const readied: ReadiedCalls = { opened: [], refused: [] };
-  for (const { callId, number, ordinal, campaignId, contactId, content: ref } of calls) {
+  for (const { callId, number, ordinal, campaignId, contactId, trunkId, content: ref } of calls) {
     const content = ready.get(keyOf(ref))!;
     const contact = addressed.get(contactId) ?? NOBODY;
     const texts = spokenTo(contact, content);
     if (typeof texts === 'string') readied.refused.push({ callId, problem: texts });
-    else readied.opened.push({ callId, number, ordinal, campaignId, contactId, ...contact, content, texts });
+    else {
+      const call = { callId, number, ordinal, campaignId, contactId, trunkId };
+      readied.opened.push({ ...call, ...contact, content, texts });
+    }
   }
   return readied;
 }

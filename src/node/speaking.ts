@@ -30,6 +30,7 @@ export interface SpeakingOptions {
   log: Logger;
   /** Ports are free again. */
   onReleased(): void;
+  onPlaced?(calls: readonly OpenCall[]): void;
   /** How long a call may wait. */
   waitSeconds?: number;
 }
@@ -46,7 +47,7 @@ interface Outcome {
 }
 
 export function createSpeaking(options: SpeakingOptions): Speaking {
-  const { pool, spool, speech, openCalls, inFlight, log, onReleased } = options;
+  const { pool, spool, speech, openCalls, inFlight, log, onReleased, onPlaced } = options;
   const { waitSeconds = WAIT_SECONDS } = options;
   const waiting = new Set<Promise<void>>();
   const stopping = new AbortController();
@@ -113,6 +114,7 @@ export function createSpeaking(options: SpeakingOptions): Speaking {
     const releasing = batch.filter(
       ({ call: { callId } }) => !wanted.has(callId) || failed.has(fileNameOf(callId)),
     );
+    onPlaced?.(placing.filter(({ callId }) => !failed.has(fileNameOf(callId))));
     if (releasing.length > 0) await release(releasing);
   }
 

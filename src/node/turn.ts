@@ -22,6 +22,7 @@ import type { Contents } from './contents.js';
 import { type OpenCall, type OpenCalls, tenantOf } from './open-calls.js';
 import { readyCalls } from './ready-calls.js';
 import type { Speaking } from './speaking.js';
+import type { TurnReport } from './turn-report.js';
 
 export interface TurnOptions {
   pool: Pool;
@@ -42,6 +43,7 @@ export interface TurnOptions {
   inFlight: Set<string>;
   /** What the claim keeps from one turn to the next. */
   claimMemory: ClaimMemory;
+  report?: TurnReport;
   log: Logger;
 }
 
@@ -59,6 +61,7 @@ export async function takeTurn(
   const { pool, node, spool, templates, hashNumber, openCalls, speech, speaking, inFlight, claimMemory } =
     options;
   options.lock.require();
+  const began = performance.now();
   const isReady = ({ callId, texts }: OpenCall) =>
     texts.length === 0 || speech.ready(tenantOf(callId), texts) !== null;
   let staged: string[] = [];
@@ -93,6 +96,7 @@ export async function takeTurn(
       return { ended, trunks, claim };
     });
     // fail point: claimed
+    const committed = performance.now();
     const ready = opened.filter(isReady);
     const isPlaced = new Set(ready);
     openCalls.add(ready);
@@ -106,9 +110,13 @@ export async function takeTurn(
     speaking.take([...waiting.values()]);
     finished(ended);
     // fail point: turn over
+    const isFailed = new Set(failed.map(({ name }) => name));
+    const placed = ready.filter(({ callId }) => !isFailed.has(fileNameOf(callId)));
+    options.report?.ended(endings, ended);
+    options.report?.turned(opened.length, placed, { began, committed });
     tellTrunks(trunks, options.log);
     if (failed.length > 0) await takeBack(failed, options);
-    return { wakeInMs: claim.wakeInMs };
+    return { wakeInMs: claim.wakeInMs, claimed: opened.length };
   } finally {
     for (const callId of staged) inFlight.delete(callId);
   }

@@ -22,10 +22,12 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-export function createTurns(options: TurnOptions & { pool: Pool; log: Logger }): Turns {
+export function createTurns(
+  options: TurnOptions & { pool: Pool; log: Logger; onSweepFind?(calls: number): void },
+): Turns {
   let waiting: Waiting[] = [];
   let claims = false;
-  const scheduler = createScheduler({ pass, log: options.log });
+  const scheduler = createScheduler({ pass, log: options.log, onSweepFind: options.onSweepFind });
 
   async function pass(): Promise<Pass> {
     const batch = waiting;
@@ -51,6 +53,7 @@ export function createTurns(options: TurnOptions & { pool: Pool; log: Logger }):
         return finish;
       });
       settle(batch, ended);
+      options.report?.ended(endings, ended);
       tellTrunks(trunks, options.log);
     } catch (error) {
       for (const { reject } of batch) reject(error);

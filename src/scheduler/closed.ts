@@ -9,8 +9,11 @@ export interface Closed {
 
 export const NOTHING_CLOSED: Closed = { zones: [], opensInMs: null };
 
+/** A campaign, as far as it says when it may call. */
+type Opening = Pick<DueCampaign, 'campaign_id' | 'zones' | 'window' | 'start_at' | 'end_at' | 'now'>;
+
 /** The zones in which campaigns may not call, because it is before their start, after their end, or outside their window. */
-export function closedZonesOf(campaigns: readonly DueCampaign[]): Closed {
+export function closedZonesOf(campaigns: readonly Opening[]): Closed {
   const zones: { campaignId: string; zones: string }[] = [];
   let opensInMs = Infinity;
   for (const campaign of campaigns) {
@@ -24,7 +27,7 @@ export function closedZonesOf(campaigns: readonly DueCampaign[]): Closed {
   return { zones, opensInMs: opensInMs === Infinity ? null : opensInMs };
 }
 
-function mayCall({ start_at, end_at, window, now }: DueCampaign, names: string): boolean {
+function mayCall({ start_at, end_at, window, now }: Opening, names: string): boolean {
   return (
     (start_at === null || start_at <= now) &&
     (end_at === null || end_at > now) &&
@@ -32,7 +35,7 @@ function mayCall({ start_at, end_at, window, now }: DueCampaign, names: string):
   );
 }
 
-function opensAt({ start_at, end_at, window, now }: DueCampaign, names: string): Date | null {
+function opensAt({ start_at, end_at, window, now }: Opening, names: string): Date | null {
   const from = start_at && start_at > now ? start_at : now;
   const opening = window ? nextOpening(window, zoneNames(names), from) : from;
   return opening && (end_at === null || opening < end_at) ? opening : null;

@@ -4,6 +4,8 @@ import type { Logger } from '../log.js';
 export interface Pass {
   /** Milliseconds until the next pass may find something; null when only a wake or the sweep can tell. */
   wakeInMs: number | null;
+  /** How many calls it claimed. */
+  claimed: number;
 }
 
 export interface Scheduler {
@@ -23,25 +25,37 @@ const BACKOFF_MS = 1000;
  * Runs `pass` whenever it is woken, when the time that the last pass named has come, and at each sweep; never two at
  * once. A pass that throws is logged and tried again after a second.
  */
-export function createScheduler(options: { pass: () => Promise<Pass>; log: Logger }): Scheduler {
-  const { pass, log } = options;
+export function createScheduler(options: {
+  pass: () => Promise<Pass>;
+  log: Logger;
+  /** Told how many calls a sweep claimed: no hint had said that they are due. */
+  onSweepFind?: ((calls: number) => void) | undefined;
+}): Scheduler {
+  const { pass, log, onSweepFind } = options;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | null = null;
   let woken = false;
   let stopped = true;
+  /** Whether the pass that comes next is nobody's wish. */
+  let isSweep = false;
 
   async function run(): Promise<void> {
     let pauseMs = SWEEP_MS;
     do {
       woken = false;
+      const bySweep = isSweep;
+      isSweep = false;
       try {
-        const { wakeInMs } = await pass();
+        const { wakeInMs, claimed } = await pass();
+        if (bySweep && claimed > 0) onSweepFind?.(claimed);
+        isSweep = wakeInMs === null || wakeInMs > SWEEP_MS;
         pauseMs = Math.min(SWEEP_MS, Math.max(1, wakeInMs ?? SWEEP_MS));
       } catch (error) {
         log.error({ err: error }, 'cannot place calls; trying again in a second');
         pauseMs = BACKOFF_MS;
         woken = false;
       }
+      if (woken) isSweep = false;
     } while (woken && !stopped);
     running = null;
     if (!stopped) timer = setTimeout(go, pauseMs);
@@ -62,7 +76,10 @@ export function createScheduler(options: { pass: () => Promise<Pass>; log: Logge
       stopped = false;
       go();
     },
-    wake: go,
+    wake() {
+      isSweep = false;
+      go();
+    },
     async stop() {
       stopped = true;
       clearTimeout(timer);

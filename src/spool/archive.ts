@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,6 +19,8 @@ export interface ArchivedFile {
   startedAt: Date | null;
   /** How often Asterisk began: 1, or more when it dialled again after a restart. */
   attemptsLogged: number;
+  /** The last change of the file or its name: when Asterisk was done with it. */
+  archivedAt: Date;
 }
 
 /** How long the `Status:` line may stay out before a file counts as one that will never get it (Asterisk crashed). */
@@ -33,6 +36,8 @@ export function readArchived(spool: Spool, name: string): ArchivedFile | null {
   const callId = callIdOfFile(name);
   const text = callId && readIfThere(join(spool.done, name));
   if (callId === null || text === null) return null;
+  const archivedAt = statSync(join(spool.done, name), { throwIfNoEntry: false })?.ctime;
+  if (archivedAt === undefined) return null;
   const file = parseCallFile(text);
   return {
     name,
@@ -41,6 +46,7 @@ export function readArchived(spool: Spool, name: string): ArchivedFile | null {
     // A status, once appended, sets the time to now: only a RetryTime in the file can tell the start.
     startedAt: begunAt(file, new Date(0)),
     attemptsLogged: file.diary.filter((entry) => entry.key === 'StartRetry').length,
+    archivedAt,
   };
 }
 

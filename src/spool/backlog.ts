@@ -17,6 +17,8 @@ export interface Backlog {
    * bad file holds up nobody else's.
    */
   delay(names: readonly string[], now: number, split: boolean): void;
+  /** Whether it was delayed before. */
+  has(name: string): boolean;
   /** Forgets all names but these. */
   retain(names: readonly string[]): void;
 }
@@ -45,6 +47,7 @@ export function createBacklog(): Backlog {
       }
       lastGroup += 2;
     },
+    has: (name) => entries.has(name),
     retain(names) {
       if (entries.size === 0) return;
       const there = new Set(names);

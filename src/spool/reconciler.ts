@@ -26,6 +26,23 @@ export interface ReconcilerOptions extends RecoveryOptions {
   everySeconds?: number;
   graceSeconds?: number;
   announceSeconds?: number;
+  /** Told after each run what was done, and how many of these were files without an attempt and attempts without a file. */
+  onReconciled?: ((counts: Counts, orphans: Orphans) => void) | undefined;
+}
+
+export interface Orphans {
+  files: number;
+  attempts: number;
+}
+
+/** What a comparison found before it set it right. */
+export interface Compared {
+  /** When it was done, by performance.now(). */
+  at: number;
+  /** Open attempts that no call is behind any more, beyond the grace. */
+  leaked: number;
+  /** Since when the call is over that has waited longest for its attempt to be ended; null: none waits. */
+  unfinishedSince: Date | null;
 }
 
 export interface Reconciler {
@@ -36,7 +53,12 @@ export interface Reconciler {
   stop(): Promise<void>;
   /** What the PBX had not taken when it looked last; null when it takes its calls. */
   untaken(): { files: number; since: Date } | null;
+  /** The last comparison that went through; null before the first. */
+  compared(): Compared | null;
 }
+
+/** What is done about an open attempt that no call is behind. */
+const LEAKS: readonly Action[] = ['release', 'finish', 'conclude', 'lost'];
 
 const EVERY_SECONDS = 5;
 const GRACE_SECONDS = 10;
@@ -51,6 +73,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const carryOut = createRecovery(options);
   const missingSince = new Map<CallId, Date>();
   let untaken: ReturnType<Reconciler['untaken']> = null;
+  let compared: Compared | null = null;
   let current: Promise<Counts> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let running = false;
@@ -69,8 +92,16 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     untaken = findUntaken(files, now, announceSeconds);
     const common = { asteriskStartedAt, now, graceSeconds, announceSeconds };
     const decisions = new Map<Action, Concerned[]>();
+    const orphans: Orphans = { files: 0, attempts: 0 };
+    let leaked = 0;
+    let unfinished = Infinity;
     const decide = (finding: Finding, concerned: Concerned) => {
       const action = recover(finding);
+      if (finding.attempt === 'none' && action === 'quarantine') orphans.files += 1;
+      if (finding.file === 'nowhere' && action !== 'leave') orphans.attempts += 1;
+      if (finding.attempt === 'open' && LEAKS.includes(action)) leaked += 1;
+      if (finding.attempt === 'open' && (finding.file === 'outgoing_done' || finding.hangupAt))
+        unfinished = Math.min(unfinished, (finding.hangupAt ?? finding.since).getTime());
       const same = decisions.get(action);
       if (same) same.push(concerned);
       else decisions.set(action, [concerned]);
@@ -86,7 +117,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         { callId, found: null },
       );
     }
+    const unfinishedSince = unfinished === Infinity ? null : new Date(unfinished);
+    compared = { at: performance.now(), leaked, unfinishedSince };
     const counts = await carryOut(decisions);
+    options.onReconciled?.(counts, orphans);
     reports.tidy(new Set(open.map(({ callId }) => callId)));
     if (Object.keys(counts).length > 0) log.info(counts, 'reconciled spool and database');
     return counts;
@@ -134,6 +168,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   return {
     run,
     untaken: () => untaken,
+    compared: () => compared,
     start() {
       if (running) return;
       running = true;

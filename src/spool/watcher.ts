@@ -20,6 +20,8 @@ export interface ArchiveWatcherOptions {
   onArchived(batch: ArchivedFile[]): Promise<void>;
   /** Seconds that disposed files are kept; 0 removes them. */
   keepSeconds: number;
+  /** Told how many files a sweep found that no event had told of. */
+  onSweepFind?: ((files: number) => void) | undefined;
   sweepMs?: number;
   statusGraceMs?: number;
 }
@@ -33,6 +35,8 @@ export interface ArchiveWatcher extends Pick<Disposal, 'dispose'> {
 
 const SWEEP_MS = 1000;
 const PURGE_EVERY_MS = 60_000;
+/** An event may be on its way for so long. */
+const EVENT_MS = 500;
 
 /** Hands on the files that Asterisk archives in outgoing_done/. Events are hints, the sweep is the truth. */
 export function createArchiveWatcher(options: ArchiveWatcherOptions): ArchiveWatcher {
@@ -41,14 +45,20 @@ export function createArchiveWatcher(options: ArchiveWatcherOptions): ArchiveWat
     log,
     onArchived,
     keepSeconds,
+    onSweepFind,
     sweepMs = SWEEP_MS,
     statusGraceMs = STATUS_GRACE_MS,
   } = options;
   const disposal = createDisposal(spool, keepSeconds);
   const backlog = createBacklog();
-  const hint = createDirectoryHint(spool.done, log, look);
+  const hint = createDirectoryHint(spool.done, log, () => {
+    hinted = true;
+    look();
+  });
   let running = false;
   let dirty = false;
+  // What lies there at the start has no event.
+  let hinted = true;
   let work: Promise<void> | null = null;
   let sweeping: Promise<void> | null = null;
   let sweeper: NodeJS.Timeout | undefined;
@@ -73,17 +83,26 @@ export function createArchiveWatcher(options: ArchiveWatcherOptions): ArchiveWat
   }
 
   async function round(): Promise<void> {
+    const bySweep = !hinted;
+    hinted = false;
     const names = await list();
     backlog.retain(names);
     const failed: string[][] = [];
     const batches = backlog.select(names, Date.now());
     for (const batch of batches) {
       const files = (await mapConcurrently(batch, readWhenOver)).filter((file) => file !== null);
+      if (bySweep) tellOfFinds(files);
       if (files.length > 0 && !(await handOn(files))) failed.push(files.map((file) => file.name));
     }
     // When nothing at all succeeds it is the database, and smaller batches would only be more of them.
     const split = failed.length === 1 || failed.length < batches.length;
     for (const group of failed) backlog.delay(group, Date.now(), split);
+  }
+
+  function tellOfFinds(files: readonly ArchivedFile[]): void {
+    const latest = Date.now() - EVENT_MS;
+    const finds = files.filter(({ name, archivedAt }) => archivedAt.getTime() < latest && !backlog.has(name));
+    if (finds.length > 0) onSweepFind?.(finds.length);
   }
 
   async function list(): Promise<string[]> {

@@ -32,6 +32,7 @@ beforeAll(async () => {
     DATABASE_URL: db.url,
     CAMPANILE_DATA: dir,
     CAMPANILE_LISTEN: `127.0.0.1:${await freePort('tcp')}`,
+    CAMPANILE_METRICS_LISTEN: '127.0.0.1:0',
   });
   tenant = await insertTenantFixture(db.pool, {});
   token = issueToken(await loadSecret(config), { tenantId: tenant.tenantId }, 3600);

@@ -17,7 +17,14 @@ describe('an archived file', () => {
     const before = Math.floor(Date.now() / 1000) * 1000;
     await archived(temp.spool, name, 'Expired');
     const file = readArchived(temp.spool, name);
-    expect(file).toEqual({ name, callId, status: 'Expired', startedAt: expect.any(Date), attemptsLogged: 1 });
+    expect(file).toEqual({
+      name,
+      callId,
+      status: 'Expired',
+      startedAt: expect.any(Date),
+      attemptsLogged: 1,
+      archivedAt: expect.any(Date),
+    });
     expect(file!.startedAt!.getTime()).toBeGreaterThanOrEqual(before);
     expect(file!.startedAt!.getTime()).toBeLessThanOrEqual(Date.now());
   });

@@ -104,6 +104,7 @@ export async function startLine(
       DATABASE_URL: database.url,
       CAMPANILE_DATA: join(dir, 'data'),
       CAMPANILE_LISTEN: '127.0.0.1:0',
+      CAMPANILE_METRICS_LISTEN: '127.0.0.1:0',
       CAMPANILE_AGI_LISTEN: `127.0.0.1:${agiPort}`,
       CAMPANILE_SPOOL: asterisk.spoolDir,
       CAMPANILE_ASTERISK_RUN: asterisk.runDir,

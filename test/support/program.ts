@@ -61,6 +61,7 @@ function environmentOf(config: Config): Record<string, string> {
     DATABASE_URL: config.databaseUrl ?? '',
     CAMPANILE_DATA: config.dataDir,
     CAMPANILE_LISTEN: at(config.listen),
+    CAMPANILE_METRICS_LISTEN: at(config.metricsListen),
     CAMPANILE_AGI_LISTEN: at(config.agiListen),
     CAMPANILE_SPOOL: config.spoolDir,
     CAMPANILE_ASTERISK_RUN: config.asteriskRunDir,

@@ -43,6 +43,7 @@ export async function startSandboxLine(over: Partial<Config> = {}): Promise<Sand
       DATABASE_URL: database.url,
       CAMPANILE_DATA: join(dir, 'data'),
       CAMPANILE_LISTEN: '127.0.0.1:0',
+      CAMPANILE_METRICS_LISTEN: '127.0.0.1:0',
       CAMPANILE_AGI_LISTEN: `127.0.0.1:${await freePort('tcp')}`,
       CAMPANILE_SPOOL: spoolDir,
       CAMPANILE_ASTERISK_RUN: runDir,

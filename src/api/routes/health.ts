@@ -3,6 +3,21 @@ import { z } from 'zod';
 import { CampanileError } from '../../errors.js';
 import { route } from '../route.js';
 
+export const getReadiness = route({
+  method: 'get',
+  path: '/readyz',
+  access: 'public',
+  summary: 'Whether this process should be sent requests now',
+  answer: z.strictObject({ ready: z.literal(true) }).meta({ id: 'Readiness' }),
+  problems: ['not_ready'],
+  async handle({ ready }) {
+    const missing = (await ready()).filter((check) => !check.ready);
+    if (missing.length === 0) return { ready: true as const };
+    const what = missing.map(({ name, problem }) => `${name}: ${problem}`).join('; ');
+    throw new CampanileError('not_ready', `not ready (${what})`, { retryAfterSeconds: 5 });
+  },
+});
+
 const PATIENCE_MS = 1000;
 
 export const getHealth = route({
