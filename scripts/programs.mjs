@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-const PACKAGES = { ffmpeg: 'ffmpeg', 'espeak-ng': 'espeak-ng' };
+const PACKAGES = { ffmpeg: 'ffmpeg', 'espeak-ng': 'espeak-ng', openssl: 'openssl' };
 
 /** Whether a program is on PATH. */
 export function isInstalled(program) {

@@ -1,6 +1,7 @@
 import { BlockList, isIPv6 } from 'node:net';
 
-// IANA's special-purpose registries (RFC 6890 and what followed), and multicast.
+// IANA's special-purpose registries (RFC 6890 and what followed), and multicast: every form in which an IPv4 address may stand
+// in an IPv6 one, too (mapped, compatible, translated, NAT64, Teredo, 6to4). The IPv4 networks of documentation lead nowhere.
 const NOT_OF_THE_INTERNET: readonly [network: string, prefix: number, type: 'ipv4' | 'ipv6'][] = [
   ['0.0.0.0', 8, 'ipv4'],
   ['10.0.0.0', 8, 'ipv4'],
@@ -9,15 +10,20 @@ const NOT_OF_THE_INTERNET: readonly [network: string, prefix: number, type: 'ipv
   ['169.254.0.0', 16, 'ipv4'],
   ['172.16.0.0', 12, 'ipv4'],
   ['192.0.0.0', 24, 'ipv4'],
+  ['192.88.99.0', 24, 'ipv4'],
   ['192.168.0.0', 16, 'ipv4'],
   ['198.18.0.0', 15, 'ipv4'],
   ['224.0.0.0', 3, 'ipv4'],
   ['::', 96, 'ipv6'],
+  ['::ffff:0:0:0', 96, 'ipv6'],
   ['64:ff9b::', 96, 'ipv6'],
   ['64:ff9b:1::', 48, 'ipv6'],
   ['100::', 64, 'ipv6'],
+  ['2001::', 23, 'ipv6'],
   ['2001:db8::', 32, 'ipv6'],
   ['2002::', 16, 'ipv6'],
+  ['3fff::', 20, 'ipv6'],
+  ['5f00::', 16, 'ipv6'],
   ['fc00::', 7, 'ipv6'],
   ['fe80::', 10, 'ipv6'],
   ['fec0::', 10, 'ipv6'],

@@ -9,15 +9,18 @@ export interface FieldError {
   message: string;
 }
 
-/** The 422 that names every field that is wrong; `count` is how many those are when only the first are named. */
+const MOST_NAMED = 100;
+
+/** The 422 that names every field that is wrong, the first 100; `count` is how many there are when `errors` has not all. */
 export class FieldsInvalid extends CampanileError {
   readonly errors: readonly FieldError[];
   readonly count: number;
 
   constructor(errors: readonly FieldError[], count = errors.length) {
-    const named = count > errors.length ? `; the first ${errors.length} are named` : '';
+    const first = errors.slice(0, MOST_NAMED);
+    const named = count > first.length ? `; the first ${first.length} are named` : '';
     super('fields_invalid', `${count} ${count === 1 ? 'field is' : 'fields are'} wrong${named}`);
-    this.errors = errors;
+    this.errors = first;
     this.count = count;
   }
 }

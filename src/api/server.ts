@@ -107,6 +107,8 @@ export function createApi(options: {
     },
   );
   server.on('clientError', refuse);
+  // Node would answer 417, without a word. What a client expects that nobody knows may be ignored (RFC 9110 section 10.1.1).
+  server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   let stopped: Promise<void> | undefined;
 
   return {

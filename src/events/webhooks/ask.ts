@@ -1,7 +1,7 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { publicLookup, type Resolve } from './lookup.js';
-import { checkTarget, describe } from './post.js';
+import { checkTarget, describe, refuseUpgrade } from './post.js';
 
 /** What came of a question: the object that was answered, or why there is none, as an end of a sentence without the address. */
 export type Asked = { answer: Record<string, unknown>; error: null } | { answer: null; error: string };
@@ -47,6 +47,7 @@ export function createAsker(options: { allowPrivate: boolean; resolve?: Resolve 
           send(target, headers, body, signal).then(resolve, reject);
         } else reject(error);
       });
+      sent.on('upgrade', refuseUpgrade(reject));
       sent.on('response', (answer) => readAnswer(answer).then(resolve, reject));
       sent.end(body);
     });

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { messageOf } from '../../errors.js';
 import { isPrivateAddress } from '../../private-address.js';
 import { PrivateHost, publicLookup, type Resolve } from './lookup.js';
@@ -71,6 +72,7 @@ function send(
       ...(lookup ? { lookup } : {}),
     });
     sent.on('error', reject);
+    sent.on('upgrade', refuseUpgrade(reject));
     sent.on('response', (answer) => {
       let bytes = 0;
       const end = () => {
@@ -86,6 +88,14 @@ function send(
     });
     sent.end(body);
   });
+}
+
+/** Whoever answers 101 wants to go on in another protocol. Node ends such a connection without a word to anybody. */
+export function refuseUpgrade(reject: (error: Error) => void) {
+  return (_answer: IncomingMessage, socket: Duplex): void => {
+    socket.destroy();
+    reject(new Error('the server answered 101, not 2xx'));
+  };
 }
 
 export function describe(error: unknown, timeoutMs: number): string {
