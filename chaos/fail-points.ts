@@ -7,7 +7,7 @@ import { join } from 'node:path';
 //
 // The ordinary build has the comment and nothing else. The chaos build (build.ts) has a call in its place.
 
-const MARKER = /^([ \t]*)\/\/ fail point: ([a-z, ]+)$/gm;
+const MARKER = /^([ \t]*)\/\/ fail point: ([a-z ]+)$/gm;
 
 /** What the chaos build calls; `fail-point.mjs` beside it defines that. */
 const CALL = 'globalThis.campanileFailPoint';

@@ -17,14 +17,14 @@ async function die(lab: ChaosLab, samePid: boolean): Promise<void> {
 /** kill -9 of Asterisk with calls up. */
 export const asteriskFaults: readonly Fault[] = [
   {
-    kind: 'asterisk killed, back with another pid',
+    kind: 'asterisk killed (another pid)',
     component: 'asterisk',
     seconds: 8,
     allows: ASTERISK_DIED,
     inject: (lab) => die(lab, false),
   },
   {
-    kind: 'asterisk killed, back with the same pid',
+    kind: 'asterisk killed (same pid)',
     component: 'asterisk',
     seconds: 8,
     allows: ASTERISK_DIED,

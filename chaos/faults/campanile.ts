@@ -50,17 +50,17 @@ const PROVOKED: Record<
   string,
   { needs?: Fault['needs']; allows?: Allowance; by(lab: ChaosLab): Promise<void> }
 > = {
-  'released, still staged': {
+  'released while staged': {
     by: (lab) => killAt(lab, 'claimed', MOST_PASSINGS),
   },
-  'recovered, file left': {
+  'recovered with file left': {
     // What is archived meanwhile is found by the start; it is older than the watcher's grace then.
     async by(lab) {
       await lab.campanile.kill();
       await sleep(12_000);
     },
   },
-  'lost, file left': {
+  'lost with file left': {
     needs: ['asterisk'],
     allows: ASTERISK_DIED,
     async by(lab) {

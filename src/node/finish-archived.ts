@@ -33,7 +33,7 @@ export function createFinishArchived(options: {
     }));
     // fail point: archived file read
     const ended = await finish(endings);
-    // fail point: ended, file left
+    // fail point: ended with file left
     const doubtful = files.filter(({ callId }) => !ended.has(callId)).map(({ callId }) => callId);
     const states = doubtful.length > 0 ? await findAttemptStates(db, doubtful) : new Map();
     const over = files.filter(({ callId }) => ended.has(callId) || states.get(callId)?.state === 'ended');

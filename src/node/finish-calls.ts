@@ -34,7 +34,7 @@ export async function finishCalls(
       return report ? { ...ending, report } : ending;
     }),
   );
-  // fail point: ended, report left
+  // fail point: ended with report left
   const ended = new Set(finished.map((f) => f.callId));
   openCalls.remove(endings.filter((e) => !e.reportMayCome || ended.has(e.callId)).map((e) => e.callId));
   reports.forget([...ended]);

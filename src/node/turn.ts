@@ -70,7 +70,7 @@ export async function takeTurn(
     const { ended, trunks, claim } = await transaction(pool, async (tx) => {
       const turn = waitForTurn(tx);
       const { ended, trunks, written } = await finishAttempts(tx, endings);
-      // fail point: ended, not committed
+      // fail point: ended before commit
       const claiming = { ...node, templates: [...templates.keys()], hashNumber };
       const claim = await claimCalls(
         tx,
@@ -92,7 +92,7 @@ export async function takeTurn(
         claimMemory,
       );
       await Promise.all([turn, written]);
-      // fail point: claimed, not committed
+      // fail point: claimed before commit
       return { ended, trunks, claim };
     });
     // fail point: claimed

@@ -60,7 +60,7 @@ export function createRecovery(options: RecoveryOptions) {
       const ours = calls.filter(({ callId, found }) => !inFlight(callId) && isStill(found));
       if (ours.length === 0) return 0;
       await release(ours.map(({ callId }) => callId));
-      // fail point: released, still staged
+      // fail point: released while staged
       unstage(
         spool,
         ours.map(({ callId }) => fileNameOf(callId)),
@@ -73,7 +73,7 @@ export function createRecovery(options: RecoveryOptions) {
       ).filter((file) => file !== null);
       if (files.length === 0) return 0;
       await finish(files.map(({ callId, status }) => ({ callId, archiveStatus: status })));
-      // fail point: recovered, file left
+      // fail point: recovered with file left
       await mapConcurrently(files, ({ name }) => dispose(name));
       return files.length;
     },
@@ -125,7 +125,7 @@ export function createRecovery(options: RecoveryOptions) {
     const ours = calls.filter(({ callId, found }) => (found ? isStill(found) : isNowhere(callId)));
     if (ours.length === 0) return 0;
     await finish(ours.map(({ callId }) => ({ callId, archiveStatus: null, ...as })));
-    // fail point: lost, file left
+    // fail point: lost with file left
     await mapConcurrently(ours, async ({ found }) => found && discard(found));
     return ours.length;
   }

@@ -12,7 +12,7 @@ import { compile } from '../support/program.js';
 
 const KINDS = [
   'campanile killed at "claimed"',
-  'asterisk killed, back with the same pid',
+  'asterisk killed (same pid)',
   'postgres killed',
   'fastagi stopped',
 ];
