@@ -23,8 +23,9 @@ export function createMonitoringServer(options: {
   metrics: Metrics;
   readiness: Readiness;
   log: Logger;
+  againMs?: number;
 }): MonitoringServer {
-  const { listen, metrics, readiness, log } = options;
+  const { listen, metrics, readiness, log, againMs = AGAIN_MS } = options;
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5000 }, (request, response) => {
     answer(request, response).catch((error: unknown) => {
       log.error({ err: error }, 'cannot answer a request for monitoring');
@@ -56,10 +57,10 @@ export function createMonitoringServer(options: {
       const failed = (error: Error) => {
         const where = `${listen.host}:${listen.port}`;
         log.error(
-          { reason: messageOf(error), again: AGAIN_MS / 1000 },
+          { reason: messageOf(error), again: againMs / 1000 },
           `cannot listen for monitoring on ${where} (CAMPANILE_METRICS_LISTEN)`,
         );
-        if (!stopped) timer = setTimeout(() => void tryToListen(), AGAIN_MS);
+        if (!stopped) timer = setTimeout(() => void tryToListen(), againMs);
         resolve();
       };
       server.once('error', failed);

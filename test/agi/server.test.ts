@@ -31,6 +31,59 @@ function held() {
 
 const nothing: AgiScript = async () => {};
 
+describe('who observes', () => {
+  it('is told of first commands, and how sessions ended', async () => {
+    const first: [string, number][] = [];
+    const over: string[] = [];
+    const { script, atWork, release } = held();
+    const { server, port } = await started(
+      {
+        test: async (session) => void (await session.getVariable('X').then(() => session.getVariable('Y'))),
+        broken: async () => Promise.reject(new Error('broken')),
+        held: script,
+      },
+      {
+        maxSessions: 2,
+        observe: {
+          firstCommand: (name, seconds) => first.push([name, seconds]),
+          ended: (name, result) => over.push(`${name} ${result}`),
+        },
+      },
+    );
+    const call = async (name: string) => (await FakeAsterisk.call(port, { script: name })).closed;
+    const asterisk = await FakeAsterisk.call(port, { script: 'test' });
+    for (let i = 0; i < 2; i += 1) await asterisk.answer('200 result=0');
+    await asterisk.closed;
+    await call('broken');
+    await call('nowhere');
+    const hangs = await FakeAsterisk.call(port, { script: 'test' });
+    await hangs.next();
+    hangs.reset();
+    await hangs.closed;
+    await vi.waitFor(() => expect(server.sessions).toBe(0));
+    const one = await FakeAsterisk.call(port, { script: 'held' });
+    await atWork;
+    const two = await FakeAsterisk.call(port, { script: 'test' });
+    await two.next();
+    await call('test');
+    release();
+    expect(first.map(([name]) => name)).toEqual(['test', 'test', 'test']);
+    expect(first.every(([, seconds]) => seconds > 0 && seconds < 10)).toBe(true);
+    await vi.waitFor(() =>
+      expect(over).toEqual([
+        'test served',
+        'broken failed',
+        'unknown failed',
+        'test hangup',
+        'unknown refused',
+        'held served',
+      ]),
+    );
+    one.close();
+    two.close();
+  });
+});
+
 describe('a session', () => {
   it('without a command is closed by us as soon as its script is over', async () => {
     const requests: string[][] = [];

@@ -3,7 +3,12 @@ import { link, mkdir, readFile, rename, rm, stat, unlink, utimes, writeFile } fr
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDisposal } from '../../src/spool/disposal.js';
-import { createReconciler, type FoundEnding, type Reconciler } from '../../src/spool/reconciler.js';
+import {
+  createReconciler,
+  type FoundEnding,
+  type Reconciler,
+  type ReconcilerOptions,
+} from '../../src/spool/reconciler.js';
 import { withdraw } from '../../src/spool/withdrawal.js';
 import {
   ago,
@@ -42,13 +47,16 @@ afterEach(() => temp.remove());
 
 /** A reconciler on a database that is a map; every hook may come in between. */
 function reconciler(
-  options: { graceSeconds?: number; announceSeconds?: number; everySeconds?: number } = {},
+  options: Partial<
+    Pick<ReconcilerOptions, 'graceSeconds' | 'announceSeconds' | 'everySeconds' | 'onReconciled'>
+  > = {},
   hooks: {
     beforeListOpen?(): Promise<void>;
     afterListOpen?(): Promise<void>;
     beforeStates?(): Promise<void>;
     beforeRelease?(): Promise<void>;
   } = {},
+  beforeFinish: () => Promise<void> = async () => {},
 ): Reconciler {
   return createReconciler({
     spool: temp.spool,
@@ -68,6 +76,7 @@ function reconciler(
       },
     },
     async finish(endings) {
+      await beforeFinish();
       for (const ending of endings) {
         const attempt = attempts.get(ending.callId);
         if (attempt?.state !== 'open') continue;
@@ -132,6 +141,57 @@ describe('what the PBX has not taken', () => {
     await unlink(join(temp.spool.outgoing, second.name));
     await impatient.run();
     expect(impatient.untaken()).toBeNull();
+  });
+});
+
+describe('what a comparison tells', () => {
+  it('is how many ports were held without a call, and for how long a call is over that has not ended', async () => {
+    const { run, compared } = reconciler({ graceSeconds: 60 });
+    expect(compared()).toBeNull();
+    const archivedCall = attempt();
+    await archived(temp.spool, archivedCall.name);
+    const hungUp = attempt();
+    attempts.get(hungUp.callId)!.hangupAt = ago(30);
+    await put(temp.spool.outgoing, hungUp.name);
+    begin(temp.spool.outgoing, hungUp.name);
+    await run();
+    expect(compared()).toMatchObject({ leaked: 0 });
+    expect(Math.round((Date.now() - compared()!.unfinishedSince!.getTime()) / 1000)).toBe(30);
+    expect(performance.now() - compared()!.at).toBeLessThan(10_000);
+
+    const late = reconciler();
+    await late.run();
+    // The grace of the archived one is over here; it ends it, so there is none the next time.
+    expect(late.compared()).toMatchObject({ leaked: 1 });
+    await late.run();
+    expect(late.compared()).toMatchObject({ leaked: 0 });
+  });
+
+  it('is told although they cannot be ended: then they stay leaked', async () => {
+    const { callId } = attempt();
+    const { run, compared } = reconciler({}, {}, () => Promise.reject(new Error('away')));
+    for (let i = 0; i < 2; i++) {
+      await expect(run()).rejects.toThrow('away');
+      expect(compared()).toMatchObject({ leaked: 1 });
+    }
+    expect(attempts.get(callId)?.state).toBe('open');
+  });
+
+  it('is what was set right, and which of it were orphans', async () => {
+    attempt();
+    await put(temp.spool.outgoing, attempt('none').name);
+    await put(temp.spool.staging, attempt('ended').name);
+    const told: unknown[] = [];
+    const { run } = reconciler({ onReconciled: (...what) => told.push(what) });
+    await run();
+    await run();
+    expect(told).toEqual([
+      [
+        { lost: 1, quarantine: 1, remove: 1 },
+        { files: 1, attempts: 1 },
+      ],
+      [{}, { files: 0, attempts: 0 }],
+    ]);
   });
 });
 
