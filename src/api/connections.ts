@@ -20,7 +20,7 @@ export function oneAtATime(answer: Answer, stalledMs: number): (...of: Parameter
     last.set(socket, new Promise((resolve) => res.once('close', resolve)));
     await turn;
     await answer(req, res);
-    if (res.writableEnded && !res.writableFinished) res.setTimeout(stalledMs, () => socket.destroy());
+    if (!res.writableFinished) res.setTimeout(stalledMs, () => socket.destroy());
   };
 }
 
