@@ -5,11 +5,15 @@ import { stringify } from 'csv-stringify/sync';
 //
 // A spreadsheet takes a cell that begins with one of = + - @ for a formula, and a tab or a line break before it makes no
 // difference (https://owasp.org/www-community/attacks/CSV_Injection). Such a cell gets an apostrophe in front, unless
-// all of it is a number, which computes nothing: E.164 numbers are as they are. An upload takes the apostrophe off, and
-// so that none is taken off that was there before, cells with apostrophes before such a character get one more.
+// all of it is a number, which computes nothing: E.164 numbers are as they are. The same is done within a cell, behind what
+// a spreadsheet of another country takes for the end of one: there the comma is none, and quotes then stand in the middle.
+// An upload takes the apostrophes off, and so that none is taken off that was there before, apostrophes before such a
+// character get one more.
 
 const BYTE_ORDER_MARK = '\uFEFF';
 const FORMULA = /^'*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/;
+const WITHIN = /([;\t\r\n])(['"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])/g;
+const GUARDED_WITHIN = /([;\t\r\n])'(['"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])/g;
 const NUMBER = /^[+-]?\d+(\.\d+)?$/;
 
 /** The column that tells an export of ours from other files, and what the names of fields begin with in one. */
@@ -18,12 +22,15 @@ export const FIELD_PREFIX = 'field.';
 
 /** Text as a cell that no spreadsheet computes. */
 export function guard(text: string): string {
-  return FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
+  if (NUMBER.test(text)) return text;
+  const guarded = text.replace(WITHIN, "$1'$2");
+  return FORMULA.test(text) ? `'${guarded}` : guarded;
 }
 
 /** The text that `guard` was given. */
 export function unguard(cell: string): string {
-  return cell.startsWith("'") && FORMULA.test(cell) ? cell.slice(1) : cell;
+  const text = cell.startsWith("'") && FORMULA.test(cell) ? cell.slice(1) : cell;
+  return text.replace(GUARDED_WITHIN, '$1$2');
 }
 
 /** Whether a file with this header row is an export of ours, of which `number` and `field.NAME` go into contacts. */

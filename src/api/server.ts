@@ -9,6 +9,7 @@ import { createNumberHash } from '../number-hash.js';
 import { createPasswordSeal, createWebhookSeal } from '../seal.js';
 import { createApp } from './app.js';
 import { createAuthenticate } from './authenticate.js';
+import { closeWith, oneAtATime, STALLED_MS } from './connections.js';
 import { setDeadline } from './deadline.js';
 import { createNews, type News } from './events/news.js';
 import { createStreams, type StreamLimits } from './events/streams.js';
@@ -63,10 +64,11 @@ export function createApi(options: {
   streamLimits?: StreamLimits | undefined;
   importLimits?: ImportLimits | undefined;
   requestMs?: number;
+  stalledMs?: number;
 }): Api {
   let stopping = false;
   const { pool, exportPool = pool, log, hasTemplate, convertAudio, allowPrivateHosts = false } = options;
-  const { requestMs = REQUEST_MS } = options;
+  const { requestMs = REQUEST_MS, stalledMs = STALLED_MS } = options;
   const limits = createRateLimits();
   const keyUse = createKeyUse(pool, log);
   const authenticate = createAuthenticate({ ...options, db: pool, keyUse, limits });
@@ -88,7 +90,7 @@ export function createApi(options: {
   const ready = options.ready ?? (async () => []);
   const common = { ...databases, ...secrets, ...checks, streams, log, webhooks, speech, ready };
   const app = createApp(common, authenticate, () => stopping, options.trustProxy ?? 0);
-  const answer = app.callback();
+  const answer = oneAtATime(app.callback(), stalledMs);
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,
@@ -164,7 +166,8 @@ function refuse(error: Error & { code?: string }, socket: Duplex): void {
         ? problemOf('headers_too_large', 'the headers are too large')
         : problemOf('http_invalid', 'this is not a valid HTTP request');
   const body = JSON.stringify(problem);
-  socket.end(
+  closeWith(
+    socket,
     `HTTP/1.1 ${problem.status} ${problem.title}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );

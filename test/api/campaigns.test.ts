@@ -76,6 +76,12 @@ describe('campaigns', () => {
     expect(list.json.data).toContainEqual(made.json);
   });
 
+  it('take a share that is next to nothing for none', async () => {
+    const id = await createCampaign(api, tenant, { max_abandoned_percent: 5e-324 });
+    const { json } = await api.send('GET', `/v1/campaigns/${id}`, { token: tenant.token });
+    expect(json.max_abandoned_percent).toBe(0);
+  });
+
   it('keep everything that was said', async () => {
     const body = {
       name: 'Lauds',

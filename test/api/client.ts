@@ -56,6 +56,8 @@ export interface ApiOptions {
   allowPrivateWebhooks?: boolean;
   outsideIssuer?: OutsideIssuer;
   trustProxy?: number;
+  requestMs?: number;
+  stalledMs?: number;
   speech?: ApiSpeech;
   poolOf?: (pool: Pool) => Pool;
 }

@@ -9,15 +9,25 @@ describe('a cell', () => {
     '+1 or more',
     '-cmd',
     '@SUM(A1)',
-    '\t=1',
-    '\r=1',
-    '\n=1',
+    '\tx',
+    '\rx',
+    '\nx',
     '＝1',
     '=HYPERLINK("http://x")',
     '+49301100000=1',
     '-1+1',
   ])('that a spreadsheet would compute gets an apostrophe: %j', (text) => {
     expect(guard(text)).toBe(`'${text}`);
+  });
+
+  it.each([
+    ['a;=1+1;b', "a;'=1+1;b"],
+    ['\t=1', "'\t'=1"],
+    ['a\n@SUM(A1)', "a\n'@SUM(A1)"],
+    ["=1;'-2", "'=1;''-2"],
+  ])('in which one would compute a part gets apostrophes there: %j', (text, guarded) => {
+    expect(guard(text)).toBe(guarded);
+    expect(unguard(guarded)).toBe(text);
   });
 
   it.each(['+49301100000', '-12.50', '0', 'Ada', '', "O'Hara", "'tis", '1=1', ' =1'])(

@@ -65,6 +65,7 @@ describe('flows', () => {
       definition: { steps: { greet: { prompt: [{ text: 'one' }] } } },
     });
     expect((await send('GET', `/v1/flows/${id}?version=3`)).status).toBe(404);
+    expect((await send('GET', `/v1/flows/${id}?version=4930100001`)).status).toBe(422);
     expect(await versions(id)).toEqual([2, 1]);
     expect((await replace(unknownId, say('x'))).status).toBe(404);
   });

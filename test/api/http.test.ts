@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { request } from 'node:http';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
@@ -131,6 +132,23 @@ describe('a request', () => {
     } finally {
       await api.db.pool.query('ALTER TABLE lost RENAME TO messages');
     }
+  });
+});
+
+describe('a request', () => {
+  it('that expects what nobody knows is answered as if it did not', async () => {
+    const { hostname, port } = new URL(api.url);
+    const sent = request({ hostname, port, path: '/healthz', headers: { Expect: 'bells' } }).end();
+    const [answer] = await once(sent, 'response');
+    expect(answer.statusCode).toBe(200);
+    answer.resume();
+  });
+
+  it('with thousands of wrong fields is told a hundred of them, and how many there are', async () => {
+    const unknown = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`f${i}`, 1]));
+    const reply = await post({ name: 'A', ports: 1, ...unknown });
+    expect(reply.json).toMatchObject({ code: 'fields_invalid', error_count: 20_000 });
+    expect(reply.json.errors).toHaveLength(100);
   });
 });
 

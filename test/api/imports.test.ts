@@ -93,7 +93,7 @@ describe('an import of CSV', () => {
     expect(lines[0]).toBe('line,reason,row');
     expect(lines[1]).toMatch(/^4,.*a spreadsheet has rounded it.*"4\.93012E\+11,Ada,"$/);
     expect(lines[2]).toMatch(/^5,.*a spreadsheet has rounded it/);
-    expect(lines[3]).toBe("6,has 1 values where the header row has 3,'+49301100003");
+    expect(lines[3]).toBe('6,has 1 values where the header row has 3,+49301100003');
     expect(lines[4]).toBe('7,has 4 values where the header row has 3,"\'+49301100004,a,UTC,b"');
     expect(lines[5]).toMatch(/^8,.*"'=1\+1,""a,b"","$/);
     expect(lines[6]).toMatch(/^9,time_zone: must be an IANA time zone/);

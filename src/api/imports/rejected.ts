@@ -1,5 +1,6 @@
 import { type Import, listRejections } from '../../db/imports.js';
 import type { Db } from '../../db/pool.js';
+import { guard } from '../csv.js';
 import { MAX_KEPT } from './batches.js';
 import { quote } from './rows.js';
 
@@ -19,7 +20,6 @@ export async function* renderRejected(db: Db, tenantId: string, job: Import): As
   if (left > 0) yield `,${cell(`${left} more rows were rejected: the first ${MAX_KEPT} are listed`)},\r\n`;
 }
 
-/** A value that no spreadsheet takes for a formula (OWASP, "CSV Injection"): an apostrophe makes it text. */
 function cell(value: string): string {
-  return quote(/^[\s'"]*[=+\-@]/.test(value) || /^[\t\r]/.test(value) ? `'${value}` : value);
+  return quote(guard(value));
 }

@@ -46,16 +46,18 @@ const WRITTEN_HERE: Readonly<Record<string, () => string>> = { 'start.js': () =>
 
 /** The route of the document that describes all of `routes`, this one too, hence a function. */
 export function getOpenApi(routes: () => readonly Route[]): Route {
-  let document: ReturnType<typeof openApiDocument> | undefined;
+  let document: Buffer | undefined;
   return route({
     method: 'get',
     path: '/openapi.json',
     access: 'public',
     summary: 'This document',
     answer: z.looseObject({ openapi: z.string() }),
-    async handle() {
-      document ??= openApiDocument(routes());
-      return { ...document };
+    async handle({ ctx }) {
+      document ??= Buffer.from(JSON.stringify(openApiDocument(routes())));
+      ctx.type = 'application/json';
+      ctx.body = document;
+      return undefined;
     },
   });
 }
@@ -75,6 +77,15 @@ export const getDocsPage = route({
   },
 });
 
+const filesRead = new Map<string, Promise<Buffer>>();
+
+/** Anybody may ask for them, and who does not read them may have many under way: they all hold the same bytes. */
+function readOnce(file: string): Promise<Buffer> {
+  const read = filesRead.get(file) ?? readFile(join(swaggerUi, file));
+  filesRead.set(file, read);
+  return read;
+}
+
 export const getDocsFile = route({
   method: 'get',
   path: '/docs/{file}',
@@ -88,6 +99,6 @@ export const getDocsFile = route({
     if (type === undefined) throw notFound('file');
     ctx.type = type;
     ctx.set('Cache-Control', 'public, max-age=3600');
-    ctx.body = WRITTEN_HERE[file]?.() ?? (await readFile(join(swaggerUi, file)));
+    ctx.body = WRITTEN_HERE[file]?.() ?? (await readOnce(file));
   },
 });

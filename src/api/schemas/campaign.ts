@@ -4,7 +4,7 @@ import { parseDelays, RETRYABLE, type Retryable, type RetryRules } from '../../c
 import { CAMPAIGN_STATUSES, CONTACT_STATES, type ContactState } from '../../calls/states.js';
 import { parseWindow, WEEKDAYS } from '../../calls/window.js';
 import { messageOf } from '../../errors.js';
-import { callsPerSecond, e164, name, ports, time, uuid } from './common.js';
+import { callsPerSecond, e164, name, ports, share, time, uuid } from './common.js';
 import { machineDetection } from './machine.js';
 
 const DEFAULT_RETRY: RetryRules = { busy: '5m,15m', no_answer: '30m,2h', congestion: '1m*5' };
@@ -123,7 +123,7 @@ const settings = {
     .meta({ description: 'When calls may be placed; null: at any time' }),
   start_at: instant.nullable().meta({ description: 'Nobody is called before' }),
   end_at: instant.nullable().meta({ description: 'Contacts that were not reached by then are expired' }),
-  max_abandoned_percent: z.number().min(0).max(100).nullable().meta({
+  max_abandoned_percent: share(100).nullable().meta({
     description:
       'It is paused when more of its transfers in 30 days were abandoned, of 50 at least; the law of the US says 3. Null: it does not matter',
   }),

@@ -24,6 +24,16 @@ export function text(max: number) {
 export const name = text(200);
 export const ports = z.int().min(0).max(1_000_000);
 export const callsPerSecond = z.number().min(0.01).max(100_000);
+
+/** A number from 0 to `max`. What is less than a millionth is 0: Postgres refuses what its `real` cannot hold. */
+export function share(max: number) {
+  return z
+    .number()
+    .min(0)
+    .max(max)
+    .overwrite((value) => Math.round(value * 1e6) / 1e6);
+}
+
 export const region = z
   .string()
   .refine(isRegion, 'must be an ISO 3166 region such as US')

@@ -34,7 +34,7 @@ export const flow = z
 export const flowCheck = z.strictObject({ fields }).meta({ id: 'FlowCheck' });
 
 export const flowQuery = z.strictObject({
-  version: z.coerce.number<string>().int().min(1).optional().meta({
+  version: z.coerce.number<string>().int().min(1).max(2_147_483_647).optional().meta({
     description: 'An older version than the newest',
   }),
 });

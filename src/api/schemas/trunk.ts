@@ -3,7 +3,7 @@ import { DEFAULT_BREAKER } from '../../calls/breaker.js';
 import { isAccountName, REGISTRATION_STATES } from '../../calls/sip-account.js';
 import { DISPOSITIONS } from '../../calls/states.js';
 import { count } from './campaign.js';
-import { callsPerSecond, name, ports, time, uuid } from './common.js';
+import { callsPerSecond, name, ports, share, time, uuid } from './common.js';
 import { newSip, shownSip, sipChanges } from './sip.js';
 
 const template = z
@@ -24,11 +24,7 @@ const configuredName = pbxTrunkName.refine(
 const breaker = z
   .strictObject({
     failures: z.int().min(1).max(100_000).meta({ description: 'At least so many calls failed' }),
-    share: z
-      .number()
-      .min(0)
-      .max(1)
-      .meta({ description: 'and they are at least this share of all that ended on it' }),
+    share: share(1).meta({ description: 'and they are at least this share of all that ended on it' }),
     seconds: z.int().min(30).max(3600).meta({ description: 'in the last so many seconds' }),
     rest_seconds: z.int().min(1).max(86_400).meta({ description: 'then it rests for so many' }),
   })

@@ -22,7 +22,8 @@ function textOf(usual: string, edits: readonly Edit[]): string {
 
 type Place = { holder: Record<string, unknown> | unknown[]; key: string | number };
 
-function edited(value: unknown, { at, how, name, value: by }: Edit): unknown {
+function edited(value: unknown, { at, how, name, value: shared }: Edit): unknown {
+  const by = structuredClone(shared);
   const places = placesIn(value);
   const place = places[at % (places.length + 1)];
   if (!place) return how === 'remove' ? value : by;

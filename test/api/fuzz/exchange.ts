@@ -20,7 +20,7 @@ export function exchange(
 ): Promise<Exchange> {
   const { hostname, port } = new URL(base);
   return new Promise((resolve, reject) => {
-    const sent = request({ agent, hostname, port, method, path, headers, timeout: 20_000 });
+    const sent = request({ agent, hostname, port, method, path, headers, timeout: 60_000 });
     sent.on('error', reject);
     sent.on('timeout', () => sent.destroy(new Error(`no answer to ${method} ${path}`)));
     sent.on('response', (answer) => {
