@@ -25,9 +25,10 @@ export type AgiLimits = ProtocolLimits & {
   closeTimeoutMs: number;
 };
 
+// Asterisk's environment is one or two KiB, its arguments at most four more; and nobody has shown a token before it is whole.
 export const AGI_LIMITS: AgiLimits = {
-  lineBytes: 65_536,
-  envBytes: 65_536,
+  lineBytes: 16_384,
+  envBytes: 16_384,
   envLines: 1_000,
   commandBytes: COMMAND_BYTES,
   envTimeoutMs: 5_000,
@@ -35,3 +36,16 @@ export const AGI_LIMITS: AgiLimits = {
   idleTimeoutMs: 60_000,
   closeTimeoutMs: 2_000,
 };
+
+/** Of the files that this process may have open, so many may be connections of strangers: those that have shown no token. */
+const STRANGERS_SHARE = 0.25;
+/** As many calls may be answered at once, and wait to be heard. */
+const MOST_STRANGERS = 4_096;
+/** Where nobody says how many files may be open: what Linux gives a process that asks for nothing. */
+const USUAL_FILES = 1_024;
+
+/** How many connections may be open that have not shown the token of a call, with `limits` in the form of /proc/self/limits. */
+export function mostStrangers(limits: string): number {
+  const files = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? USUAL_FILES);
+  return Math.min(MOST_STRANGERS, Math.floor(files * STRANGERS_SHARE));
+}

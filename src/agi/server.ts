@@ -1,12 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { AgiConnection } from './connection.js';
 import { HangupError } from './errors.js';
-import { AGI_LIMITS, type AgiLimits } from './limits.js';
+import { AGI_LIMITS, type AgiLimits, mostStrangers } from './limits.js';
 import { onceAMinute } from './once-a-minute.js';
 import { AgiSession } from './session.js';
+import { createStrangers } from './strangers.js';
 
 /** What serves a call. The connection is closed when it resolves; when it throws, AGISTATUS becomes FAILURE. */
 export type AgiScript = (session: AgiSession) => Promise<void>;
@@ -22,8 +24,10 @@ export type AgiServerOptions = {
   /** By path, with or without the leading slash: `{ answered: ... }` serves AGI(agi://host/answered). */
   scripts: Readonly<Record<string, AgiScript>>;
   limits?: Partial<AgiLimits>;
-  /** Connections above this number are turned away (AGISTATUS=FAILURE). */
+  /** When so many calls are being served, connections are turned away (AGISTATUS=FAILURE). */
   maxSessions?: number;
+  /** So many connections may have shown no token; by default a share of the files that may be open. */
+  maxStrangers?: number;
   observe?: AgiObserver | undefined;
 };
 
@@ -59,6 +63,16 @@ export function createAgiServer(options: AgiServerOptions): AgiServer {
   const limited = onceAMinute(log);
   const scripts = new Map(Object.entries(options.scripts).map(([path, script]) => [plainPath(path), script]));
   const sessions = new Map<AgiConnection, Promise<void>>();
+  /** Those that have shown the token of a call. */
+  const served = new Set<AgiConnection>();
+  const strangers = createStrangers(options.maxStrangers ?? mostStrangers(ownLimits()), (connections) =>
+    limited(
+      'warn',
+      'strangers',
+      { connections },
+      'closed agi connections that had not shown the token of a call',
+    ),
+  );
   let running: { server: Server; listening: Promise<{ port: number }> } | undefined;
   let stopping: Promise<void> = Promise.resolve();
 
@@ -70,24 +84,33 @@ export function createAgiServer(options: AgiServerOptions): AgiServer {
     const connection = new AgiConnection(socket, limits, report);
     const over = serve(connection)
       .catch(report)
-      .finally(() => sessions.delete(connection));
+      .finally(() => {
+        strangers.delete(connection);
+        served.delete(connection);
+        sessions.delete(connection);
+      });
     sessions.set(connection, over);
+    strangers.add(connection);
   }
 
   async function serve(connection: AgiConnection): Promise<void> {
     const began = performance.now();
     let script = 'unknown';
     connection.onFirstCommand = () => observe?.firstCommand(script, (performance.now() - began) / 1000);
-    if (sessions.size >= maxSessions) {
+    if (served.size >= maxSessions) {
       connection.request.catch(() => {});
       observe?.ended(script, 'refused');
       limited('error', 'full', { maxSessions }, `cannot take an agi session: ${maxSessions} are open`);
       return connection.fail();
     }
     try {
+      const admit = () => {
+        strangers.delete(connection);
+        served.add(connection);
+      };
       const request = await connection.request;
       if (scripts.has(plainPath(request.script))) script = plainPath(request.script);
-      await runScript(new AgiSession(connection, request));
+      await runScript(new AgiSession(connection, request, admit));
       observe?.ended(script, 'served');
       await connection.end();
     } catch (error) {
@@ -125,7 +148,7 @@ export function createAgiServer(options: AgiServerOptions): AgiServer {
       server.once('error', reject);
       server.listen({ host, port, backlog }, () => {
         server.removeListener('error', reject);
-        // A failed accept (too many open files) comes here as well and must not end the process.
+        // A failed accept comes here as well and must not end the process; one for want of files does not: see strangers.ts.
         server.on('error', report);
         const address = server.address();
         resolve({ port: typeof address === 'object' && address ? address.port : port });
@@ -176,6 +199,15 @@ export function createAgiServer(options: AgiServerOptions): AgiServer {
       return running?.server.listening ?? false;
     },
   };
+}
+
+/** What the system lets this process have; empty where it does not tell. */
+function ownLimits(): string {
+  try {
+    return readFileSync('/proc/self/limits', 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 /** Waits for `work`, but not longer than `ms`. */

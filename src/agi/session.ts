@@ -24,12 +24,16 @@ const NO_CONTROLS = ['1000', 'x', 'x', 'x'];
  */
 export class AgiSession {
   readonly request: AgiRequest;
+  /** To be called once the request has shown the token of a call: until then the session may be closed to make room. */
+  readonly admit: () => void;
   readonly #connection: AgiConnection;
   #abort: AbortController | undefined;
 
-  constructor(connection: AgiConnection, request: AgiRequest) {
+  /** `admit` takes the connection from the strangers. */
+  constructor(connection: AgiConnection, request: AgiRequest, admit: () => void = () => {}) {
     this.#connection = connection;
     this.request = request;
+    this.admit = admit;
   }
 
   /** Whether the call has ended: Asterisk said so, refused a command because of it (511), or is gone. */

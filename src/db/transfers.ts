@@ -111,17 +111,17 @@ function trunkOf({ template, pbx_trunk, caller_id, account_caller_ids }: Room): 
   return { template, pbxTrunk: pbx_trunk, callerId };
 }
 
-/** Writes down how a transfer ended, once: the id of its campaign, or null when that was known already. */
+/** Writes down how a transfer of an attempt ended, once: the id of its campaign, or null when that was known already. */
 export async function endTransfer(
   db: Db,
-  tenantId: string,
+  { tenantId, attemptId }: { tenantId: string; attemptId: string },
   id: string,
   { outcome, talkedSeconds }: TransferEnd,
 ): Promise<string | null> {
   const { rows } = await db.query<{ campaign_id: string }>(
     `UPDATE transfers SET ended_at = statement_timestamp(), outcome = $3, talked_seconds = $4
-      WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL RETURNING campaign_id`,
-    [tenantId, id, outcome, talkedSeconds],
+      WHERE tenant_id = $1 AND id = $2 AND attempt_id = $5 AND ended_at IS NULL RETURNING campaign_id`,
+    [tenantId, id, outcome, talkedSeconds, attemptId],
   );
   return rows[0]?.campaign_id ?? null;
 }

@@ -33,10 +33,12 @@ export function createCallTransfers({ pool, templates, log }: CallTransfersOptio
   const waiting = new Map<string, (end: TransferEnd) => void>();
 
   async function ended(callId: CallId, told: TransferTold): Promise<TransferEnd> {
-    const { tenantId } = parseCallId(callId)!;
+    const ids = parseCallId(callId)!;
+    const { tenantId } = ids;
     const end = transferEnd(told);
-    const campaignId = await endTransfer(pool, tenantId, told.id, end);
-    waiting.get(told.id)?.(end);
+    // Of this call: its token may speak of no other's.
+    const campaignId = await endTransfer(pool, ids, told.id, end);
+    waiting.get(keyOf(callId, told.id))?.(end);
     if (campaignId === null || !ABANDONED_OUTCOMES.includes(end.outcome)) return end;
     const reason = await pauseWhereAbandoned(pool, tenantId, campaignId);
     if (reason) log.warn({ campaign: campaignId, tenant: tenantId, reason }, 'a campaign is paused');
@@ -81,15 +83,17 @@ export function createCallTransfers({ pool, templates, log }: CallTransfersOptio
       async whenTold(id) {
         let timer: NodeJS.Timeout | undefined;
         const end = await new Promise<TransferEnd | null>((resolve) => {
-          waiting.set(id, resolve);
+          waiting.set(keyOf(callId, id), resolve);
           timer = setTimeout(() => resolve(null), TOLD_WITHIN_MS);
         });
         clearTimeout(timer);
-        waiting.delete(id);
+        waiting.delete(keyOf(callId, id));
         return end;
       },
     }),
   };
 }
+
+const keyOf = (callId: CallId, id: string) => `${callId} ${id}`;
 
 const NOT_DIALLED = { status: 'CHANUNAVAIL', abandoned: null, answeredSeconds: null };

@@ -68,6 +68,12 @@ export async function openSpool({ spool: root, owner, mode, asteriskRun }: Spool
       `ln -s ${root} /var/spool/campanile`,
     );
   }
+  if (!/^(?:\/[A-Za-z0-9_.-]+)+$/.test(root)) {
+    throw unusable(
+      `${root} has more than letters, digits and _ . - in it, and call files name it; give it and us another way there`,
+      `ln -s '${root}' /var/spool/campanile`,
+    );
+  }
   const outgoing = await checkOutgoing(spool.outgoing);
   if (!owner) spool.owner = givenTo(spool.outgoing, outgoing);
   const { done, staging, reports, recordings, quarantine, kept } = spool;

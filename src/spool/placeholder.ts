@@ -43,6 +43,19 @@ const placeholders = {
   reports: { pattern: /^(?:\/[A-Za-z0-9_.-]+)+$/, value: (v) => v.reports },
 } satisfies Record<string, Placeholder>;
 
+/** The longest values that there can be. */
+export const LONGEST_VALUES: TemplateValues = {
+  number: `+${'9'.repeat(15)}`,
+  trunk: 'x'.repeat(64),
+  callerId: `+${'9'.repeat(15)}`,
+  ringSeconds: 999,
+  call: `${'0'.repeat(36)}.${'0'.repeat(36)}`,
+  token: 'x'.repeat(128),
+  agi: `agi://${'x'.repeat(253)}:65535`,
+  // Of a longer path Asterisk cannot archive a call file: see openSpool.
+  reports: `/${'x'.repeat(254)}`,
+};
+
 export type PlaceholderName = keyof typeof placeholders;
 
 export const PLACEHOLDER_NAMES = Object.keys(placeholders) as PlaceholderName[];

@@ -7,7 +7,7 @@ import {
   readFileSync,
   renameSync,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -129,7 +129,8 @@ function write(spool: Spool, { name, content }: StagedFile): void {
   const path = join(spool.staging, name);
   const file = openSync(path, 'wx', spool.mode);
   try {
-    writeSync(file, content);
+    // All of it: a lone write(2) may stop early, when the disk is nearly full, without an error.
+    writeFileSync(file, content);
     // The umask took bits from the mode that open() was given.
     fchmodSync(file, spool.mode);
     if (spool.owner) fchownSync(file, spool.owner.uid, spool.owner.gid);

@@ -21,8 +21,9 @@ function held() {
   const atWork = new Promise<void>((resolve) => {
     begun = resolve;
   });
-  const script: AgiScript = () =>
+  const script: AgiScript = (session) =>
     new Promise((resolve) => {
+      session.admit();
       release = resolve;
       begun();
     });

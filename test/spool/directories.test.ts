@@ -114,6 +114,12 @@ describe('a spool that will not do is refused with the command that repairs it',
     await mkdir(join(long, 'outgoing'), { recursive: true });
     expect(await repairOf(open({ spool: long }))).toContain(`ln -s ${long} `);
   });
+
+  it('a path that a call file cannot name, before a call is placed', async () => {
+    const odd = join(root, 'my spool');
+    await mkdir(join(odd, 'outgoing'), { recursive: true });
+    expect(await repairOf(open({ spool: odd }))).toContain(`ln -s '${odd}' `);
+  });
 });
 
 describe('rights and filesystems', () => {

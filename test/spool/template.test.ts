@@ -1,12 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseCallFile } from '../../src/spool/call-file.js';
 import { renderTemplate, type TemplateValues } from '../../src/spool/template.js';
 import { loadTemplates, parseTemplate } from '../../src/spool/template-file.js';
 import { newCall } from './temp-spool.js';
 
+const run = promisify(execFile);
 const { callId } = newCall();
 const VALUES: TemplateValues = {
   number: '+15551234567',
@@ -184,6 +187,50 @@ describe('a template that is wrong is refused with file, line and reason', () =>
   });
 });
 
+describe('a template that could not be written for every call is refused when it is read', () => {
+  const fits = (more: number) =>
+    `${VALID}Data: {number}${'x'.repeat(1023 - 'Data: \n'.length - 16 + more)}\n`;
+  const cases: [string, string, RegExp][] = [
+    [
+      'letters beyond ASCII',
+      `${VALID}Account: Zoë\n`,
+      /^t\.call:13: cannot write Account .* printable ASCII/,
+    ],
+    ['a line that the longest number makes too long', fits(1), /^t\.call:13: .* skips lines/],
+    [
+      'a context that Asterisk cuts',
+      swap('Context: campanile-answered', `Context: ${'x'.repeat(80)}`),
+      /:7: .*1 to 79/,
+    ],
+    ['an empty extension', swap('Extension: s', 'Extension:'), /:8: .*1 to 79/],
+    [
+      'a caller id that Asterisk reads as another',
+      swap('CallerID: <{caller_id}>', 'CallerID: (02) 1-2'),
+      /:2: .*without/,
+    ],
+    [
+      'a channel that may be left out',
+      swap('Channel: PJSIP/{number}@{trunk}', 'Channel: PJSIP/{caller_id}@a'),
+      /:1: .*left out/,
+    ],
+    [
+      'a variable of ours set to something else',
+      `${VALID}Set: CAMPANILE_CALL=x\n`,
+      /:13: CAMPANILE_CALL must be \{call\}/,
+    ],
+    ['a key without a name', `${VALID}: x\n`, /:13: not a directive/],
+    ['a byte order mark', `\ufeff${VALID}`, /^t\.call:1: it begins with a byte order mark/],
+    ['a NUL', `# a\0b\n${VALID}`, /^t\.call: it holds a NUL/],
+  ];
+  it.each(cases)('%s', (_what, text, reason) => {
+    expect(() => parseTemplate('t', 't.call', text)).toThrow(reason);
+  });
+
+  it('and one that fits by a letter is not', () => {
+    expect(() => parseTemplate('t', 't.call', fits(0))).not.toThrow();
+  });
+});
+
 describe("the admin's directory", () => {
   let directory: string;
   beforeEach(async () => {
@@ -205,6 +252,22 @@ describe("the admin's directory", () => {
     await expect(loadTemplates(join(directory, 'nowhere'))).rejects.toMatchObject({
       code: 'template_invalid',
       message: expect.stringContaining(join(directory, 'nowhere')),
+    });
+  });
+
+  it.each([
+    ['a directory', (path: string) => mkdir(path), /odd\.call is not a file/],
+    ['a pipe', (path: string) => run('mkfifo', [path]), /odd\.call is not a file/],
+    [
+      'far too long',
+      (path: string) => writeFile(path, '#\n'.repeat(40_000)),
+      /odd\.call has more than 65536 bytes/,
+    ],
+  ])('is refused when a template is %s', async (_what, make, reason) => {
+    await make(join(directory, 'odd.call'));
+    await expect(loadTemplates(directory)).rejects.toMatchObject({
+      code: 'template_invalid',
+      message: expect.stringMatching(reason),
     });
   });
 

@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { packageRoot } from '../../src/root.js';
 import { place, stage, unstage } from '../../src/spool/writer.js';
+import { compile } from '../support/program.js';
 import { CONTENT, list, makeSpool, newCall, type TempSpool } from './temp-spool.js';
 
 let temp: TempSpool;
@@ -66,6 +70,30 @@ describe('staging', () => {
         ]),
       ).rejects.toMatchObject({ code: 'spool_name_refused' });
     }
+    expect(await list(temp.spool.staging)).toEqual([]);
+  });
+});
+
+describe('a file that is cut short while it is written', () => {
+  it('is an error, and is not left behind', async () => {
+    await compile();
+    const { name } = newCall();
+    const script = `
+      import { stage } from ${JSON.stringify(join(packageRoot, 'dist/src/spool/writer.js'))};
+      const spool = ${JSON.stringify(temp.spool)};
+      await stage(spool, [{ name: '${name}', content: 'x'.repeat(1500) }]).catch((error) => console.log(error.message));`;
+    // No file may have more than a KiB: the kernel writes that much, and tells of an error only when asked for more.
+    const limited = [
+      '-c',
+      'ulimit -f 1 && exec "$@"',
+      'bash',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      script,
+    ];
+    const { stdout } = await promisify(execFile)('bash', limited);
+    expect(stdout).toContain(`cannot write call file ${name}: EFBIG`);
     expect(await list(temp.spool.staging)).toEqual([]);
   });
 });

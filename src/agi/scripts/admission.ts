@@ -24,7 +24,10 @@ export function createAdmission(tokens: CallTokens, log: Logger): Admission {
   return {
     callOf(session) {
       const [callId, token] = session.request.args;
-      if (callId && token && tokens.isTokenFor(callId, token)) return callId;
+      if (callId && token && tokens.isTokenFor(callId, token)) {
+        session.admit();
+        return callId;
+      }
       refuse(session, callId && token ? 'the token is not that of the call' : 'it names no call and token');
       return null;
     },

@@ -70,13 +70,16 @@ export function transferEnd(told: TransferTold): TransferEnd {
   const status = told.status ?? '';
   if (told.kind === 'queue') {
     const left = told.abandoned === 'TRUE' ? 'abandoned' : 'connected';
-    const outcome = status === '' ? left : (BY_QUEUE_STATUS[status] ?? 'failed');
+    const outcome = status === '' ? left : outcomeOf(BY_QUEUE_STATUS, status);
     return { outcome, talkedSeconds: null };
   }
-  const outcome = BY_DIAL_STATUS[status] ?? 'failed';
+  const outcome = outcomeOf(BY_DIAL_STATUS, status);
   const seconds = /^\d{1,9}$/.test(told.answeredSeconds ?? '') ? Number(told.answeredSeconds) : null;
   return { outcome, talkedSeconds: outcome === 'connected' ? seconds : null };
 }
+
+const outcomeOf = (known: Readonly<Record<string, TransferEnd['outcome']>>, status: string) =>
+  Object.hasOwn(known, status) ? known[status]! : 'failed';
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
