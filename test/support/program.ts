@@ -14,6 +14,8 @@ export interface Program {
   stop(): Promise<number | null>;
   /** SIGKILL; resolves when it has ended. */
   kill(): Promise<void>;
+  /** All that it has written to stderr. */
+  said(): string;
 }
 
 /** Starts the compiled program with `config`; resolves when all of it runs. It is killed when this process ends. */
@@ -37,6 +39,7 @@ export async function startProgram(config: Config, role: Role = 'all'): Promise<
   return {
     stop: () => signal(child, 'SIGTERM', ended),
     kill: () => signal(child, 'SIGKILL', ended).then(() => {}),
+    said: () => said,
   };
 }
 
@@ -69,6 +72,7 @@ function environmentOf(config: Config): Record<string, string> {
     CAMPANILE_NODE: config.nodeName,
     CAMPANILE_STOP_GRACE: `${config.stopGraceSeconds}s`,
     CAMPANILE_TEST_MODE: config.testMode,
-    CAMPANILE_LOG_LEVEL: 'info',
+    // No less: it is known to run by what it says.
+    CAMPANILE_LOG_LEVEL: ['trace', 'debug'].includes(config.logLevel) ? config.logLevel : 'info',
   };
 }
