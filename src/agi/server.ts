@@ -100,7 +100,7 @@ export function createAgiServer(options: AgiServerOptions): AgiServer {
     if (served.size >= maxSessions) {
       connection.request.catch(() => {});
       observe?.ended(script, 'refused');
-      limited('error', 'full', { maxSessions }, `cannot take an agi session: ${maxSessions} are open`);
+      limited('error', 'full', { most: maxSessions }, `cannot take an agi session: ${maxSessions} are open`);
       return connection.fail();
     }
     try {

@@ -44,21 +44,37 @@ function answer(log: Logger, isStopping: () => boolean) {
     ctx.set('X-Content-Type-Options', 'nosniff');
     ctx.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
     ctx.set('Cache-Control', 'no-store');
-    const about = { request_id: requestId, method: ctx.method, path: ctx.path };
+    const about = () => ({
+      request_id: requestId,
+      tenant: ctx.state.tenant,
+      method: ctx.method,
+      path: loggedPath(ctx.path),
+    });
     try {
       await next();
       if (ctx.status >= 400 && ctx.body == null) sendProblem(ctx, missing(ctx));
     } catch (err) {
       const problem = problemOfError(err);
-      if (problem.status >= 500) log.error({ ...about, err }, 'a request failed');
+      if (problem.status >= 500) log.error({ ...about(), err }, 'a request failed');
       if (err instanceof CampanileError && err.retryAfterSeconds !== null) {
         ctx.set('Retry-After', String(err.retryAfterSeconds));
       }
       sendProblem(ctx, problem);
     }
     if (isStopping()) ctx.set('Connection', 'close');
-    log.debug({ ...about, status: ctx.status, ms: Math.round(performance.now() - started) }, 'request');
+    const ms = Math.round(performance.now() - started);
+    log.debug({ ...about(), status: ctx.status, ms }, 'request');
   };
+}
+
+/** Ids and words of a path. Anything else in it may be somebody's number, or a key that was sent to the wrong place. */
+function loggedPath(path: string): string {
+  const isTellable = (part: string) =>
+    /^(v\d|[a-z_.-]{0,40}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.test(part);
+  return path
+    .split('/')
+    .map((part) => (isTellable(part) ? part : '...'))
+    .join('/');
 }
 
 function sendProblem(ctx: Context, problem: Problem): void {

@@ -51,11 +51,11 @@ export async function sendExport(
     reader.end();
   } catch (error) {
     if (reader.isGone) {
-      log.info({ file: file.name }, 'the reader of an export went away');
+      log.info({ tenant: tenant.id, file: file.name }, 'the reader of an export went away');
       return;
     }
     if (!ctx.headerSent) throw error;
-    log.error({ err: error, file: file.name }, 'broke an export off');
+    log.error({ err: error, tenant: tenant.id, file: file.name }, 'broke an export off');
     ctx.req.socket.destroy();
   } finally {
     reader.release();

@@ -17,7 +17,12 @@ export function createKeyUse(db: Db, log: Logger): KeyUse {
       // A burst of requests finds the old time many times before the first of them is written.
       if (!use_is_old || writing.has(id)) return;
       const written = touchApiKey(db, tenant_id, id)
-        .catch((err) => log.warn({ err, api_key_id: id }, 'cannot write down when an API key was last used'))
+        .catch((err) =>
+          log.warn(
+            { err, tenant: tenant_id, api_key: id },
+            'cannot write down when an API key was last used',
+          ),
+        )
         .finally(() => writing.delete(id));
       writing.set(id, written);
     },

@@ -79,6 +79,7 @@ async function callOf(
       ? await findTenantOf(services.pool, principal, named, errors)
       : undefined;
   if (tenant && route.method !== 'get') refuseDeleting(tenant);
+  ctx.state.tenant = tenant?.id;
   const counted = tenant ?? (principal && (await findCountedTenant(services.pool, principal)));
   if (counted) await services.limits.countRequest(ctx, counted);
 

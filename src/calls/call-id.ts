@@ -16,3 +16,9 @@ export function parseCallId(text: string): { tenantId: string; attemptId: string
   const match = CALL_ID.exec(text);
   return match ? { tenantId: match[1]!, attemptId: match[2]! } : null;
 }
+
+/** The ids in a call id as log lines name them (docs/logs.md); nothing when the text is none. */
+export function logNamesOf(text: string): { tenant?: string; attempt?: string } {
+  const ids = parseCallId(text);
+  return ids ? { tenant: ids.tenantId, attempt: ids.attemptId } : {};
+}

@@ -63,3 +63,15 @@ function integer(text: string | undefined): number | null {
 function decimal(text: string | undefined): number {
   return text !== undefined && /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : 0;
 }
+
+/** A report as log lines have it (docs/logs.md). */
+export function hangupNames(report: HangupReport) {
+  const { hangupCause: cause, sipStatus: sip_status, hungUpBy: hung_up_by } = report;
+  return {
+    cause,
+    sip_status,
+    hung_up_by,
+    ring_seconds: report.ringSeconds,
+    talk_seconds: report.talkSeconds,
+  };
+}

@@ -5,6 +5,10 @@ import { CampanileError, messageOf } from '../errors.js';
 type Command = (args: string[]) => Promise<number>;
 
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
+  attempt: {
+    summary: 'tell what happened to one attempt',
+    load: async () => (await import('./attempt.js')).attempt,
+  },
   serve: {
     summary: 'run Campanile: API, scheduler, FastAGI',
     load: async () => (await import('./serve.js')).serve,

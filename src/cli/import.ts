@@ -91,6 +91,11 @@ function readOptions(args: string[]) {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
     throw new CampanileError('usage', `${JSON.stringify(url)} is not the address of an API`);
   }
+  if (new URL(url).username + new URL(url).password !== '')
+    throw new CampanileError(
+      'usage',
+      'the address of the API must have no user and no password: send a token',
+    );
   return { file, campaign, tenant, token, url: url.replace(/\/+$/, '') };
 }
 

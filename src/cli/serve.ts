@@ -29,6 +29,11 @@ export async function serve(args: string[]): Promise<number> {
   const ended = new Promise<number>((resolve) => {
     end = resolve;
   });
+  // Node would print all that the error carries, a row of Postgres' too.
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'ended by an error that nobody expected');
+    process.exit(1);
+  });
   process.once('SIGTERM', () => end(0));
   process.once('SIGINT', () => end(0));
   const running = await startCampanile(config, values.role as Role, log, (error) => {

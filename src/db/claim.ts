@@ -245,15 +245,15 @@ export async function takeDueContacts(
           CROSS JOIN LATERAL (SELECT CASE WHEN state = 'calling' THEN greatest(locked, capped) END AS until) AS u
         ) AS d
         WHERE c.tenant_id = d.tenant_id AND c.id = d.id
-        RETURNING c.tenant_id, c.id, c.campaign_id, c.trunk_from, c.number, c.attempts, c.state = 'calling' AS called
+        RETURNING c.tenant_id, c.id, c.campaign_id, c.trunk_from, c.number, c.attempts, c.due_at, c.state = 'calling' AS called
       ), numbered AS (
         SELECT taken.*, row_number() OVER (PARTITION BY campaign_id, trunk_from ORDER BY attempts DESC, id) AS n
         FROM taken WHERE called
       ), opened AS (
         INSERT INTO attempts (tenant_id, id, campaign_id, contact_id, trunk_id, pbx_trunk, node, number, ordinal,
-          test, claimed_at)
+          test, due_at, claimed_at)
         SELECT d.tenant_id, k.id, d.campaign_id, d.id, k.trunk_id, k.pbx_trunk, $10, d.number, d.attempts,
-          (SELECT g.test FROM grants g WHERE g.campaign_id = d.campaign_id LIMIT 1), statement_timestamp()
+          (SELECT g.test FROM grants g WHERE g.campaign_id = d.campaign_id LIMIT 1), d.due_at, statement_timestamp()
         FROM numbered d
         JOIN unnest($5::uuid[], $6::smallint[], $7::integer[], $8::uuid[], $9::text[], $13::uuid[])
           AS k(campaign_id, trunk_from, n, trunk_id, pbx_trunk, id) USING (campaign_id, trunk_from, n)

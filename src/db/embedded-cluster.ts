@@ -198,6 +198,8 @@ const standardSettings: Readonly<Record<string, string>> = {
   autovacuum_vacuum_scale_factor: '0.05',
   autovacuum_naptime: '20s',
   log_checkpoints: 'off',
+  // Without DETAIL, which has the rows of people in it.
+  log_error_verbosity: 'terse',
   log_line_prefix: '%m [%p] %q%u@%d ',
   timezone: 'UTC',
   log_timezone: 'UTC',

@@ -67,7 +67,7 @@ export async function bringUp(launch: Launch, abort: AbortSignal): Promise<Runni
     const tail = await readLogTail(folder.log, from);
     if (isFree && !wasRunning && !mayPass(tail, launch)) throw failure(folder, tail);
     if (attempt === mostAttempts) throw isFree ? failure(folder, tail) : inUse(folder);
-    log.info({ attempt }, 'the embedded Postgres did not start yet, trying again');
+    log.info({ attempt_number: attempt }, 'the embedded Postgres did not start yet, trying again');
     await sleep(Math.min(100 * attempt, 1000), undefined, { signal: abort });
   }
 }

@@ -28,14 +28,23 @@ export interface Ending {
   reportMayCome?: boolean;
   /** When the PBX was done with it, where that is known. */
   freedAt?: Date;
+  /** When the call file was placed, where this process did it, and when Asterisk began the call, as far as the file tells. */
+  placedAt?: Date | null;
+  begunAt?: Date | null;
 }
 
 /** An attempt that `finishAttempts` ended just now. */
 export interface FinishedAttempt {
   callId: string;
+  campaignId: string;
+  contactId: string;
   trunkId: string;
   disposition: Disposition;
+  sipStatus: number | null;
+  hangupCause: number | null;
   contactState: string;
+  /** After how many seconds the contact is due again; null when it is not. */
+  retryInSeconds: number | null;
 }
 
 interface OpenAttempt {
@@ -117,13 +126,22 @@ export async function finishAttempts(tx: Tx, endings: readonly Ending[]): Promis
     completeCampaigns(tx, campaignsOf(over)),
   ]);
   written.catch(() => {});
-  const ended = decisions.map((d) => ({
-    callId: `${d.attempt.tenant_id}.${d.attempt.id}`,
-    trunkId: d.attempt.trunk_id,
-    disposition: d.disposition,
-    contactState: d.contactState,
-  }));
-  return { ended, trunks, written };
+  return { ended: decisions.map(finishedOf), trunks, written };
+}
+
+function finishedOf(decision: Decision): FinishedAttempt {
+  const { attempt, ending, disposition, contactState, delaySeconds } = decision;
+  return {
+    callId: `${attempt.tenant_id}.${attempt.id}`,
+    campaignId: attempt.campaign_id,
+    contactId: attempt.contact_id,
+    trunkId: attempt.trunk_id,
+    disposition,
+    sipStatus: attempt.sip_status ?? ending.report?.sipStatus ?? null,
+    hangupCause: attempt.hangup_cause ?? ending.report?.hangupCause ?? null,
+    contactState,
+    retryInSeconds: contactState === 'retrying' ? delaySeconds : null,
+  };
 }
 
 const NOTHING: Finished = { ended: [], trunks: [], written: Promise.resolve() };
@@ -213,7 +231,7 @@ async function endAttempts(tx: Tx, over: readonly Over[]): Promise<void> {
   await tx.query({
     name: 'finish-attempts',
     text: countingEnded(`UPDATE attempts a SET state = 'ended', ended_at = statement_timestamp(), archive_status = d.archive_status,
-        disposition = d.disposition,
+        placed_at = d.placed_at, begun_at = d.begun_at, disposition = d.disposition,
         hangup_at = coalesce(a.hangup_at, CASE WHEN d.hung_up_by IS NOT NULL THEN statement_timestamp() END),
         hangup_cause = coalesce(a.hangup_cause, d.hangup_cause),
         sip_status = coalesce(a.sip_status, d.sip_status),
@@ -224,9 +242,9 @@ async function endAttempts(tx: Tx, over: readonly Over[]): Promise<void> {
         silent = coalesce(a.heard_seconds, 0) = 0
           AND (d.disposition = 'answered' OR d.disposition = 'machine' AND a.machine ->> 'cause' = 'INITIALSILENCE')
       FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::text[], $8::text[],
-        $9::real[], $10::real[])
+        $9::real[], $10::real[], $11::timestamptz[], $12::timestamptz[])
         AS d(tenant_id, id, archive_status, disposition, hangup_cause, sip_status, dial_status, hung_up_by,
-          ring_seconds, talk_seconds)
+          ring_seconds, talk_seconds, placed_at, begun_at)
       WHERE a.tenant_id = d.tenant_id AND a.id = d.id`),
     values: [
       over.map((o) => o.attempt.tenant_id),
@@ -239,6 +257,8 @@ async function endAttempts(tx: Tx, over: readonly Over[]): Promise<void> {
       reports.map((r) => r?.hungUpBy ?? null),
       reports.map((r) => r?.ringSeconds ?? null),
       reports.map((r) => r?.talkSeconds ?? null),
+      over.map((o) => o.ending.placedAt ?? null),
+      over.map((o) => o.ending.begunAt ?? null),
     ],
   });
 }

@@ -1,4 +1,4 @@
-import { FINAL_RESPONSES } from './sip-responses.js';
+import { FINAL_RESPONSES } from '../calls/sip-responses.js';
 import { type Account, CHALLENGE, challengeEveryCall, registrar } from './sipp-accounts.js';
 import { jump, label, log, receive, response, send } from './sipp-steps.js';
 

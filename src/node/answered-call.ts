@@ -22,6 +22,7 @@ export interface AnsweredCallOptions {
   transfers: CallTransfers;
   asker: Asker;
   secrets: SecretSeal;
+  /** Of this call. */
   log: Logger;
 }
 
@@ -31,6 +32,7 @@ export function answeredCall(call: AnswerableCall, options: AnsweredCallOptions)
   const { callId, number, ordinal, fields, timeZone, content } = call;
   const tenantId = tenantOf(callId);
   return {
+    log,
     flow: content.flow,
     machine: content.machine,
     fields,
@@ -46,8 +48,10 @@ export function answeredCall(call: AnswerableCall, options: AnsweredCallOptions)
     transfers: transfers.of(callId, number),
     deeds: {
       // Whoever wants no more calls waits until that is safe, and a database that is away for a moment does not change it.
-      optOut: () =>
-        retrying(() => addOptOut(pool, tenantId, number), { call: callId, what: 'an opt-out', log }),
+      async optOut() {
+        await retrying(() => addOptOut(pool, tenantId, number), { what: 'an opt-out', log });
+        log.info('callee opted out');
+      },
       ask: (step, _values, answers, failed) => askServer(call, step, answers, failed, options),
     },
   };

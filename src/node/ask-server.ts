@@ -15,6 +15,7 @@ export interface AskServerOptions {
   pool: Pool;
   asker: Asker;
   secrets: SecretSeal;
+  /** Of this call. */
   log: Logger;
 }
 
@@ -38,7 +39,7 @@ export async function askServer(
   if (asked.answer === null) {
     // Its path and query may hold secrets of the tenant's.
     const { host } = new URL(step.url);
-    log.info({ call: call.callId, host, reason: asked.error }, 'a webhook step failed');
+    log.info({ host, reason: asked.error }, 'a webhook step failed');
     failed(asked.error);
     return null;
   }

@@ -25,9 +25,10 @@ export function createFinishArchived(options: {
 
   return async (files) => {
     const now = Date.now();
-    const endings = files.map(({ callId, status, archivedAt }) => ({
+    const endings = files.map(({ callId, status, startedAt, archivedAt }) => ({
       callId,
       archiveStatus: status,
+      begunAt: startedAt,
       freedAt: archivedAt,
       reportMayCome: status !== 'Failed' && now - (waitingSince.get(callId) ?? now) < REPORT_GRACE_MS,
     }));

@@ -1,7 +1,10 @@
+import { logNamesOf } from '../calls/call-id.js';
 import type { TransferTold } from '../calls/flow/transfer.js';
+import { hangupNames } from '../calls/report.js';
 import type { Ending } from '../db/finish.js';
 import type { Logger } from '../log.js';
 import type { Reports } from '../spool/reports.js';
+import { tellEnded } from './call-log.js';
 import type { OpenCalls } from './open-calls.js';
 import type { CallTransfers } from './transfers.js';
 import type { Turns } from './turns.js';
@@ -28,17 +31,21 @@ export async function finishCalls(
   const found = reports.find(callIds);
   // fail point: report read
   await endTransfers(reports.findTransfers(callIds), transfers, log);
+  for (const [callId, report] of found)
+    log.debug({ ...logNamesOf(callId), told_by: 'file', ...hangupNames(report) }, 'hangup reported');
   const finished = await turns.finish(
     endings.map((ending) => {
+      const placedAt = openCalls.placedAt(ending.callId);
       const report = found.get(ending.callId);
-      return report ? { ...ending, report } : ending;
+      return report ? { ...ending, placedAt, report } : { ...ending, placedAt };
     }),
   );
   // fail point: ended with report left
   const ended = new Set(finished.map((f) => f.callId));
   openCalls.remove(endings.filter((e) => !e.reportMayCome || ended.has(e.callId)).map((e) => e.callId));
   reports.forget([...ended]);
-  for (const f of finished) log.debug({ call: f.callId, disposition: f.disposition }, 'call ended');
+  const begun = new Map(endings.map(({ callId, begunAt }) => [callId, begunAt ?? null]));
+  tellEnded(finished, (callId) => begun.get(callId) ?? null, log);
   return ended;
 }
 
@@ -51,6 +58,8 @@ async function endTransfers(
   for (const [callId, transfer] of told) {
     await transfers
       .ended(callId, transfer)
-      .catch((error) => log.error({ call: callId, err: error }, 'cannot write down how a transfer ended'));
+      .catch((error) =>
+        log.error({ ...logNamesOf(callId), err: error }, 'cannot write down how a transfer ended'),
+      );
   }
 }

@@ -38,10 +38,13 @@ export function createInbound(options: InboundOptions) {
     const id = newId();
     const callId = `${found.tenantId}.${id}`;
     const recorded = insertInboundCall(pool, id, found, called);
-    recorded.catch((error) => log.error({ call: callId, err: error }, 'cannot write down a call back'));
+    const about = { tenant: found.tenantId, campaign: found.campaignId, inbound_call: id };
+    const callLog = log.child(about);
+    callLog.debug('call back taken');
+    recorded.catch((error) => callLog.error({ err: error }, 'cannot write down a call back'));
     const call = { ...found, callId, content, texts: [] };
     return {
-      ...answeredCall(call, options),
+      ...answeredCall(call, { ...options, log: callLog }),
       ...reachingNobody(options.recordings.of(callId)),
       passesOn: found.inboundMessageId !== null || found.content.flowId === null,
       async end(end) {
@@ -94,7 +97,10 @@ async function isAtHand(
   for (const { sha256 } of content.sounds.values()) await sounds.ensure(call.tenantId, sha256);
   const texts = spokenTo(call, content);
   if (typeof texts === 'string') {
-    log.warn({ tenant: call.tenantId, reason: texts }, 'cannot speak to whoever calls back');
+    log.warn(
+      { tenant: call.tenantId, campaign: call.campaignId, reason: texts },
+      'cannot speak to whoever calls back',
+    );
     return false;
   }
   if (texts.length === 0 || speech.ready(call.tenantId, texts)) return true;
@@ -105,7 +111,10 @@ async function isAtHand(
   const spoken = speech.prepare(call.tenantId, texts).then(
     () => true,
     (error) => {
-      log.warn({ tenant: call.tenantId, err: error }, 'cannot speak to whoever calls back');
+      log.warn(
+        { tenant: call.tenantId, campaign: call.campaignId, err: error },
+        'cannot speak to whoever calls back',
+      );
       return false;
     },
   );

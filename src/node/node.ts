@@ -7,6 +7,7 @@ import { transferredScript } from '../agi/scripts/transferred.js';
 import { createAgiServer } from '../agi/server.js';
 import { createCallTokens } from '../agi/token.js';
 import { askAsterisk } from '../asterisk-console.js';
+import { logNamesOf } from '../calls/call-id.js';
 import { isSandbox } from '../calls/node-name.js';
 import type { Config } from '../config.js';
 import type { Ending } from '../db/finish.js';
@@ -41,6 +42,7 @@ import type { Template } from '../spool/template.js';
 import { createArchiveWatcher } from '../spool/watcher.js';
 import { answeredCall } from './answered-call.js';
 import { createRestartWatch } from './asterisk-restarts.js';
+import { tellReleased, tellTakenOver } from './call-log.js';
 import { withdrawCancelledCalls } from './cancel-calls.js';
 import { createContents } from './contents.js';
 import { createDeleteTenants } from './delete-tenants.js';
@@ -91,9 +93,10 @@ export interface RunningNode {
  * so is a sandbox node (sandbox-node.ts), which has no Asterisk to ask.
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const { config, url, templates, secret, log, onFatal } = options;
+  const { config, url, templates, secret, onFatal } = options;
   const metrics = options.metrics.ofNode(config.nodeName);
   const sandbox = isSandbox(config.nodeName);
+  const log = options.log.child({ node: config.nodeName });
   const node = { name: config.nodeName, ports: config.nodePorts, callsPerSecond: config.nodeCallsPerSecond };
   const shutdown = createShutdown();
   try {
@@ -164,7 +167,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log,
     });
     const finish = (endings: Ending[]) => finishCalls(endings, { turns, reports, openCalls, transfers, log });
-    const cancel = () => withdrawCancelledCalls({ db: pool, node: node.name, spool, inFlight, finish });
+    const cancel = () => withdrawCancelledCalls({ db: pool, node: node.name, spool, inFlight, finish, log });
 
     const recordings = createCallRecordings(pool, spool.recordings, log);
     const asker = createAsker({ allowPrivate: config.allowPrivateWebhooks });
@@ -172,9 +175,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const secrets = createWebhookSeal(secret);
     const admission = createAdmission(tokens, log);
     const notes = createCallNotes(pool, node.name);
+    const about = { pool, sounds, speech, recordings, transfers, asker, secrets };
     const callOf = async (callId: string) => {
       const call = await openCalls.find(callId);
-      return call && answeredCall(call, { pool, sounds, speech, recordings, transfers, asker, secrets, log });
+      if (!call) return null;
+      const callLog = log.child({ ...logNamesOf(callId), campaign: call.campaignId });
+      return answeredCall(call, { ...about, log: callLog });
     };
     const agi = createAgiServer({
       ...config.agiListen,
@@ -182,20 +188,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       observe: metrics.agi,
       scripts: {
         answered: answeredScript({ admission, notes, callOf, speed: options.speed ?? 1, log }),
-        hangup: hangupScript({ admission, notes }),
+        hangup: hangupScript({ admission, notes, log }),
         inbound: inboundScript({
           admission,
-          callOf: createInbound({
-            pool,
-            contents,
-            sounds,
-            speech,
-            recordings,
-            transfers,
-            asker,
-            secrets,
-            log,
-          }),
+          callOf: createInbound({ ...about, contents, log }),
         }),
         transferred: transferredScript({ admission, ended: transfers.ended }),
       },
@@ -224,7 +220,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
           return listOpenAttempts(pool, node.name);
         },
       },
-      release: (callIds) => releaseAttempts(pool, callIds),
+      async release(callIds) {
+        await releaseAttempts(pool, callIds);
+        tellReleased(callIds, 'it was never placed', log);
+      },
       finish,
       dispose: watcher.dispose,
       onReconciled: metrics.reconciled,
@@ -304,10 +303,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     );
 
     await openCalls.load();
+    tellTakenOver(openCalls.all(), log);
     for (const { callId, texts } of openCalls.all()) {
       // It is there, unless the engine has changed since they were placed, or somebody has tidied up.
       speech.prepare(tenantOf(callId), texts).catch((error) => {
-        log.error({ call: callId, err: error }, 'cannot speak the texts of a call in progress');
+        log.error({ ...logNamesOf(callId), err: error }, 'cannot speak the texts of a call in progress');
       });
     }
     shutdown.add(() => watcher.stop());
@@ -333,7 +333,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     shutdown.add(() => openCalls.whenNone(config.stopGraceSeconds * 1000));
     shutdown.add(() => speaking.stop());
     shutdown.add(() => turns.stop());
-    log.info({ node: node.name, ports: node.ports, spool: spool.root }, 'the node places calls');
+    log.info({ ports: node.ports, spool: spool.root }, 'the node places calls');
     return { agiPort, stop: shutdown.stop };
   } catch (error) {
     await shutdown.stop();

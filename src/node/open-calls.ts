@@ -17,6 +17,8 @@ export interface OpenCall extends Addressed {
   content: Content;
   /** What an engine speaks in it. */
   texts: readonly SpokenText[];
+  /** When this process placed it. */
+  placedAt?: Date;
 }
 
 /** A call that may be answered: a call back, which came in, has no trunk. */
@@ -36,6 +38,8 @@ export interface OpenCalls {
   find(callId: string): Promise<OpenCall | null>;
   /** Those at hand. */
   all(): Iterable<OpenCall>;
+  /** When this process placed a call that is at hand; null where it did not. */
+  placedAt(callId: string): Date | null;
   /** Whether an open call may play this sound. */
   mayPlay(sha256: string): boolean;
   /** Resolves when no call is open any more, or after `atMostMs`. */
@@ -70,6 +74,7 @@ export function createOpenCalls(db: Db, node: string, contents: Contents): OpenC
       return row && toCall(row);
     },
     all: () => calls.values(),
+    placedAt: (callId) => calls.get(callId)?.placedAt ?? null,
     mayPlay(sha256) {
       for (const { content } of calls.values()) {
         for (const sound of content.sounds.values()) if (sound.sha256 === sha256) return true;

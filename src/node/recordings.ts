@@ -2,7 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Recordings } from '../agi/flow/record.js';
-import { type CallId, parseCallId } from '../calls/call-id.js';
+import { type CallId, logNamesOf, parseCallId } from '../calls/call-id.js';
 import { findAttemptStates } from '../db/open-attempts.js';
 import type { Pool } from '../db/pool.js';
 import { insertRecording } from '../db/recordings.js';
@@ -37,7 +37,10 @@ export function createCallRecordings(pool: Pool, directory: string, log: Logger)
   async function store({ name, callId, step, id }: Named, recorded: Recorded): Promise<void> {
     const { file: audio, seconds, saysSomething } = recorded;
     const ids = parseCallId(callId)!;
-    if (saysSomething) await insertRecording(pool, { ...ids, id, step, seconds, audio });
+    if (saysSomething) {
+      await insertRecording(pool, { ...ids, id, step, seconds, audio });
+      log.debug({ ...logNamesOf(callId), step, recording: id, seconds }, 'recording stored');
+    }
     await rm(join(directory, name), { force: true });
   }
 
@@ -49,7 +52,7 @@ export function createCallRecordings(pool: Pool, directory: string, log: Logger)
         const recorded = readRecorded(await readClosed(`${path}.wav`));
         // The flow goes on with its id, and the sweep stores it later.
         await store(named, recorded).catch((error) =>
-          log.error({ call: callId, step: named.step, err: error }, 'cannot store a recording'),
+          log.error({ ...logNamesOf(callId), step: named.step, err: error }, 'cannot store a recording'),
         );
         return { id: recorded.saysSomething ? named.id : null, seconds: recorded.seconds };
       },

@@ -96,14 +96,23 @@ export function keepSandboxNode(options: Omit<SandboxNodeOptions, 'onFatal'>): {
   };
 }
 
+/** The spool of the sandbox node beside a node. */
+export function sandboxSpoolOf(config: Config): string {
+  return join(rootOf(config), 'spool');
+}
+
+function rootOf({ dataDir, nodeName }: Config): string {
+  return join(dataDir, 'test', nodeName);
+}
+
 function sandboxConfigOf(config: Config): Config {
-  const root = join(config.dataDir, 'test', config.nodeName);
+  const root = rootOf(config);
   return {
     ...config,
     nodeName: sandboxNameOf(config.nodeName),
     nodePorts: config.testPorts,
     nodeCallsPerSecond: CALLS_PER_SECOND,
-    spoolDir: join(root, 'spool'),
+    spoolDir: sandboxSpoolOf(config),
     asteriskRunDir: join(root, 'run'),
     soundsDir: join(root, 'sounds'),
     // One at a time: the texts of real calls come first.

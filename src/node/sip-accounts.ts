@@ -94,7 +94,7 @@ export function createSipAccounts(options: SipAccountsOptions): SipAccounts {
     if (await isLoaded()) return;
     throw new CampanileError(
       'pjsip_not_loaded',
-      `Asterisk does not take in ${options.file} (it said: ${answer.trim()}): its pjsip.conf needs the line #tryinclude "${options.file}"`,
+      `Asterisk does not take in ${options.file} (it said: ${withoutPasswords(answer.trim(), content)}): its pjsip.conf needs the line #tryinclude "${options.file}"`,
     );
   }
 
@@ -168,6 +168,12 @@ function write(account: SealedAccount, passwords: SecretSeal): Written {
   } catch (error) {
     return { account, text: null, problem: messageOf(error) };
   }
+}
+
+/** Asterisk may quote its configuration. */
+function withoutPasswords(said: string, content: string): string {
+  const passwords = [...content.matchAll(/^password *= *(.+)$/gm)].map(([, password]) => password!);
+  return passwords.reduce((text, password) => text.replaceAll(password, '...'), said);
 }
 
 function stateOf({ account, text, problem }: Written, failed: boolean): AccountState {

@@ -8,6 +8,7 @@ import type { Speech } from '../messages/speech/speech.js';
 import type { Spool } from '../spool/directories.js';
 import { fileNameOf } from '../spool/name.js';
 import { place, unstage } from '../spool/writer.js';
+import { tellPlaced, tellReleased } from './call-log.js';
 import { type OpenCall, type OpenCalls, tenantOf } from './open-calls.js';
 
 /**
@@ -105,12 +106,12 @@ export function createSpeaking(options: SpeakingOptions): Speaking {
         );
     const placing = spokenCalls.filter(({ callId }) => wanted.has(callId));
     openCalls.add(placing);
-    const failed = new Set(
-      place(
-        spool,
-        placing.map(({ callId }) => fileNameOf(callId)),
-      ).map(({ name }) => name),
+    const notPlaced = place(
+      spool,
+      placing.map(({ callId }) => fileNameOf(callId)),
     );
+    tellPlaced(placing, notPlaced, log);
+    const failed = new Set(notPlaced.map(({ name }) => name));
     const releasing = batch.filter(
       ({ call: { callId } }) => !wanted.has(callId) || failed.has(fileNameOf(callId)),
     );
@@ -126,9 +127,19 @@ export function createSpeaking(options: SpeakingOptions): Speaking {
       ),
     );
     if (unspoken.size > 0)
-      log.warn({ calls: unspoken.size, reason: [...unspoken.values()][0] }, 'calls are held: cannot speak');
+      // Without what the engine said behind the colon, which may repeat the text.
+      log.warn(
+        { calls: unspoken.size, reason: [...unspoken.values()][0]!.split(':')[0] },
+        'calls are held: cannot speak',
+      );
     openCalls.remove(callIds);
     await releaseAttempts(pool, callIds, unspoken);
+    for (const callId of callIds)
+      tellReleased(
+        [callId],
+        unspoken.has(callId) ? 'its text could not be spoken' : 'it is not wanted any more',
+        log,
+      );
     unstage(spool, callIds.map(fileNameOf));
     onReleased();
   }

@@ -1,5 +1,5 @@
 import type { Transfers } from '../agi/flow/transfer.js';
-import { type CallId, parseCallId } from '../calls/call-id.js';
+import { type CallId, logNamesOf, parseCallId } from '../calls/call-id.js';
 import {
   ABANDONED_OUTCOMES,
   type TransferEnd,
@@ -39,6 +39,8 @@ export function createCallTransfers({ pool, templates, log }: CallTransfersOptio
     // Of this call: its token may speak of no other's.
     const campaignId = await endTransfer(pool, ids, told.id, end);
     waiting.get(keyOf(callId, told.id))?.(end);
+    if (campaignId !== null)
+      log.debug({ ...logNamesOf(callId), transfer: told.id, outcome: end.outcome }, 'transfer ended');
     if (campaignId === null || !ABANDONED_OUTCOMES.includes(end.outcome)) return end;
     const reason = await pauseWhereAbandoned(pool, tenantId, campaignId);
     if (reason) log.warn({ campaign: campaignId, tenant: tenantId, reason }, 'a campaign is paused');
@@ -59,17 +61,27 @@ export function createCallTransfers({ pool, templates, log }: CallTransfersOptio
       async begin(step, destinationId) {
         const ids = parseCallId(callId)!;
         const begun = await beginTransfer(pool, { ...ids, step, destinationId }).catch((error) => {
-          log.error({ call: callId, step, err: error }, 'cannot take a port of a transfer destination');
+          log.error(
+            { ...logNamesOf(callId), step, err: error },
+            'cannot take a port of a transfer destination',
+          );
           return 'gone' as const;
         });
         if (begun === 'full') return 'full';
         const target = begun === 'gone' ? null : dialString(begun);
         if (begun === 'gone' || target === null) {
-          log.error({ call: callId, step, destination: destinationId }, 'cannot dial a transfer destination');
+          log.error(
+            { ...logNamesOf(callId), step, destination: destinationId },
+            'cannot dial a transfer destination',
+          );
           if (begun !== 'gone') await ended(callId, { ...NOT_DIALLED, id: begun.id, kind: begun.kind });
           return 'failed';
         }
         const { id, kind, trunk } = begun;
+        log.debug(
+          { ...logNamesOf(callId), step, transfer: id, destination: destinationId },
+          'transfer began',
+        );
         // Staff see who is calling; over a trunk it is what the trunk may show.
         return {
           id,

@@ -1,4 +1,5 @@
 import type { CallTokens } from '../agi/token.js';
+import { logNamesOf } from '../calls/call-id.js';
 import { type Ending, type FinishedAttempt, finishAttempts } from '../db/finish.js';
 import type { NodeLock } from '../db/node-lock.js';
 import type { NodeLimits } from '../db/nodes.js';
@@ -11,13 +12,14 @@ import type { Logger } from '../log.js';
 import type { Sounds } from '../messages/sounds.js';
 import type { Speech } from '../messages/speech/speech.js';
 import type { HashNumber } from '../number-hash.js';
-import { type ClaimedCall, type ClaimMemory, claimCalls } from '../scheduler/claim.js';
+import { type ClaimedCall, type ClaimMemory, claimCalls, type RefusedCall } from '../scheduler/claim.js';
 import type { Pass } from '../scheduler/scheduler.js';
 import type { Spool } from '../spool/directories.js';
 import { fileNameOf } from '../spool/name.js';
 import type { Reports } from '../spool/reports.js';
 import { renderTemplate, type Template } from '../spool/template.js';
 import { place, stage, unstage } from '../spool/writer.js';
+import { tellClaimed, tellPlaced, tellReleased } from './call-log.js';
 import type { Contents } from './contents.js';
 import { type OpenCall, type OpenCalls, tenantOf } from './open-calls.js';
 import { readyCalls } from './ready-calls.js';
@@ -66,6 +68,7 @@ export async function takeTurn(
     texts.length === 0 || speech.ready(tenantOf(callId), texts) !== null;
   let staged: string[] = [];
   let opened: OpenCall[] = [];
+  let refused: readonly RefusedCall[] = [];
   try {
     const { ended, trunks, claim } = await transaction(pool, async (tx) => {
       const turn = waitForTurn(tx);
@@ -83,6 +86,7 @@ export async function takeTurn(
           const [readied] = await Promise.all([readyCalls(tx, calls, options), stageCalls(calls, options)]);
           // fail point: staged
           opened = readied.opened;
+          refused = readied.refused;
           unstage(
             spool,
             readied.refused.map(({ callId }) => fileNameOf(callId)),
@@ -100,11 +104,15 @@ export async function takeTurn(
     const ready = opened.filter(isReady);
     const isPlaced = new Set(ready);
     openCalls.add(ready);
+    tellClaimed(claim.calls, options.log);
     const failed = place(
       spool,
       ready.map(({ callId }) => fileNameOf(callId)),
     );
     // fail point: placed
+    tellPlaced(ready, failed, options.log);
+    for (const { callId } of refused)
+      options.log.info(logNamesOf(callId), 'call refused: its text cannot be made');
     const waiting = new Map(opened.flatMap((call) => (isPlaced.has(call) ? [] : [[call.callId, call]])));
     staged = staged.filter((callId) => !waiting.has(callId));
     speaking.take([...waiting.values()]);
@@ -126,7 +134,8 @@ export async function takeTurn(
 export function tellTrunks(verdicts: readonly TrunkVerdict[], log: Logger): void {
   for (const { tenantId: tenant, trunkId: trunk, verdict, reason, restSeconds } of verdicts) {
     if (verdict === 'work') log.info({ trunk, tenant }, 'a trunk works again');
-    else log.warn({ trunk, tenant, reason, restSeconds }, 'a trunk rests, because its calls fail');
+    else
+      log.warn({ trunk, tenant, reason, rest_seconds: restSeconds }, 'a trunk rests, because its calls fail');
   }
 }
 
@@ -161,6 +170,7 @@ async function takeBack(
   );
   openCalls.remove(callIds);
   await releaseAttempts(pool, callIds);
+  tellReleased(callIds, 'its file could not be placed', log);
   unstage(spool, names);
   // The scheduler leaves a spool that has just failed alone for a while.
   throw new CampanileError('spool_place_failed', `cannot place ${failed.length} calls: ${failed[0]?.reason}`);

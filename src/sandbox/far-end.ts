@@ -1,4 +1,4 @@
-import { FINAL_RESPONSES } from '../lab/sip-responses.js';
+import { FINAL_RESPONSES } from '../calls/sip-responses.js';
 import type { Talk } from './agi-amd.js';
 
 /** What the person called does, some milliseconds after answering: hangs up, or presses a key. */

@@ -27,6 +27,7 @@ export interface ClaimedCall {
   callId: string;
   number: string;
   template: string;
+  trunkId: string;
   pbxTrunk: string;
   callerId: string | null;
   ringSeconds: number;
@@ -271,6 +272,7 @@ function callsOf(taken: TakenContact[], due: DueCampaign[]): ClaimedCall[] {
       callId: callIdOf(t.tenant_id, t.attempt_id),
       number: t.number,
       template: trunk.template,
+      trunkId: t.trunk_id,
       pbxTrunk: trunk.pbx_trunk,
       callerId: trunk.caller_id,
       ringSeconds: d.ring_seconds,

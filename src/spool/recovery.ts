@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CallId } from '../calls/call-id.js';
+import { type CallId, logNamesOf } from '../calls/call-id.js';
 import type { ArchiveStatus } from '../calls/disposition.js';
 import type { Logger } from '../log.js';
 import { awaitArchived } from './archive.js';
@@ -19,6 +19,8 @@ export interface FoundEnding {
   archiveStatus: ArchiveStatus | null;
   /** There is no archived file, and FastAGI heard nothing. */
   as?: 'lost';
+  /** When Asterisk began it, as far as its file tells. */
+  begunAt?: Date;
 }
 
 export interface RecoveryOptions {
@@ -42,6 +44,9 @@ export interface Concerned {
 
 export type Counts = Partial<Record<Action, number>>;
 
+const namesOf = (calls: readonly Concerned[]) => calls.map(({ callId }) => fileNameOf(callId));
+const begun = (at: Date | null | undefined) => (at ? { begunAt: at } : {});
+
 /** Calls that one transaction ends. */
 const AT_ONCE = 500;
 
@@ -59,6 +64,7 @@ export function createRecovery(options: RecoveryOptions) {
       // Nobody places it any more (not in flight), and it is still there: so nobody ever will.
       const ours = calls.filter(({ callId, found }) => !inFlight(callId) && isStill(found));
       if (ours.length === 0) return 0;
+      tell('release', ours);
       await release(ours.map(({ callId }) => callId));
       // fail point: released while staged
       unstage(
@@ -72,41 +78,53 @@ export function createRecovery(options: RecoveryOptions) {
         await mapConcurrently(calls, ({ callId }) => awaitArchived(spool, fileNameOf(callId)))
       ).filter((file) => file !== null);
       if (files.length === 0) return 0;
-      await finish(files.map(({ callId, status }) => ({ callId, archiveStatus: status })));
+      await finish(
+        files.map(({ callId, status, startedAt }) => ({
+          callId,
+          archiveStatus: status,
+          ...begun(startedAt),
+        })),
+      );
       // fail point: recovered with file left
       await mapConcurrently(files, ({ name }) => dispose(name));
       return files.length;
     },
-    lost: (calls) => end(calls, { as: 'lost' }),
-    conclude: (calls) => end(calls, {}),
+    lost: (calls) => end('lost', calls),
+    conclude: (calls) => end('conclude', calls),
     async remove(calls) {
       const there = calls.filter(({ found }) => isStill(found));
       await mapConcurrently(there, ({ found }) => discard(found!));
+      tell('remove', there);
       return there.length;
     },
     async announce(calls) {
       const told = await Promise.all(calls.map(({ callId }) => announceAgain(spool, fileNameOf(callId))));
-      return told.filter((answer) => answer === 'announced').length;
+      const announced = calls.filter((_, i) => told[i] === 'announced');
+      tell('announce', announced);
+      return announced.length;
     },
     async restore(calls) {
       for (const { callId } of calls) restore(spool, fileNameOf(callId));
+      tell('restore', calls);
       return calls.length;
     },
     async withdraw(calls) {
-      const names = await withdrawn(calls);
-      unstage(spool, names);
-      return names.length;
+      const ours = await withdrawn(calls);
+      unstage(spool, namesOf(ours));
+      tell('withdraw', ours);
+      return ours.length;
     },
     async quarantine(calls) {
       const waiting = calls.filter(({ found }) => found!.file === 'outgoing' && !found!.begunAt);
-      const names = await withdrawn(waiting);
+      const ours = await withdrawn(waiting);
       const others = calls.filter((call) => !waiting.includes(call) && isStill(call.found));
-      await mapConcurrently(names, (name) => quarantine(spool, name, spool.staging));
+      await mapConcurrently(namesOf(ours), (name) => quarantine(spool, name, spool.staging));
       await mapConcurrently(others, ({ found }) => quarantine(spool, found!.name, found!.directory));
-      const all = [...names, ...others.map(({ found }) => found!.name)];
+      const all = [...ours, ...others];
+      tell('quarantine', all);
       if (all.length > 0) {
         log.warn(
-          { files: all.slice(0, 20), count: all.length, directory: spool.quarantine },
+          { files: all.length, directory: spool.quarantine },
           'call files without an attempt in the database: put aside',
         );
       }
@@ -114,20 +132,29 @@ export function createRecovery(options: RecoveryOptions) {
     },
   };
 
-  async function withdrawn(calls: Concerned[]): Promise<string[]> {
-    const names = calls.map(({ callId }) => fileNameOf(callId));
-    const answers = await Promise.all(names.map((name) => withdraw(spool, name)));
-    return names.filter((_, i) => answers[i] === 'withdrawn');
+  async function withdrawn(calls: Concerned[]): Promise<Concerned[]> {
+    const answers = await Promise.all(namesOf(calls).map((name) => withdraw(spool, name)));
+    return calls.filter((_, i) => answers[i] === 'withdrawn');
   }
 
   /** Ends calls whose file nobody archives any more. The file goes last: until then the next run finds it again. */
-  async function end(calls: Concerned[], as: { as?: 'lost' }): Promise<number> {
+  async function end(action: 'lost' | 'conclude', calls: Concerned[]): Promise<number> {
     const ours = calls.filter(({ callId, found }) => (found ? isStill(found) : isNowhere(callId)));
     if (ours.length === 0) return 0;
-    await finish(ours.map(({ callId }) => ({ callId, archiveStatus: null, ...as })));
+    tell(action, ours);
+    const as = action === 'lost' ? { as: action } : {};
+    await finish(
+      ours.map(({ callId, found }) => ({ callId, archiveStatus: null, ...as, ...begun(found?.begunAt) })),
+    );
     // fail point: lost with file left
     await mapConcurrently(ours, async ({ found }) => found && discard(found));
     return ours.length;
+  }
+
+  function tell(action: Action, calls: readonly Concerned[]): void {
+    const level = action === 'remove' ? 'debug' : 'info';
+    for (const { callId, found } of calls)
+      log[level]({ ...logNamesOf(callId), action, found_in: found?.file ?? 'nowhere' }, 'call reconciled');
   }
 
   async function discard({ name, file, directory }: FoundFile): Promise<void> {

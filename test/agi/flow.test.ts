@@ -37,6 +37,7 @@ beforeEach(async () => {
   };
   const callOf = async () => ({
     flow,
+    log,
     machine: null,
     fields: {},
     timeZone: 'UTC',

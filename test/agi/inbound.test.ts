@@ -29,6 +29,7 @@ beforeEach(async () => {
   const inbound = inboundScript({
     admission: createAdmission(tokens, log),
     callOf: async () => ({
+      log,
       flow,
       machine: null,
       fields: {},

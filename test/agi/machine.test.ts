@@ -29,6 +29,7 @@ beforeEach(async () => {
   const { log, lines } = memoryLog();
   logged = lines;
   const callOf = async (): Promise<AnsweredCall> => ({
+    log,
     flow: flowOfMessage(said, '9'),
     machine,
     fields: {},

@@ -62,7 +62,7 @@ beforeEach(async () => {
     log,
     scripts: {
       answered: answeredScript({ admission, notes, callOf, log }),
-      hangup: hangupScript({ admission, notes }),
+      hangup: hangupScript({ admission, notes, log }),
     },
   });
   port = (await server.start()).port;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chown, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
@@ -37,6 +37,18 @@ describe('a first start', () => {
     expect(process.listenerCount('SIGTERM')).toBe(listeners);
     const wrong = server.url.replace(/:[^:@/]+@/, ':wrong@');
     await expect(query(wrong, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
+  });
+
+  test('writes nothing of a row into its log', async () => {
+    const server = await sandbox.start();
+    await query(server.url, 'CREATE TABLE people (number text CONSTRAINT one_of_each UNIQUE)');
+    await query(server.url, "INSERT INTO people SELECT 's3cr' || 'et'");
+    await expect(query(server.url, "INSERT INTO people SELECT 's3cr' || 'et'")).rejects.toThrow(
+      'one_of_each',
+    );
+    const log = () => readFile(join(sandbox.dataDir, 'postgres/server.log'), 'utf8');
+    await expect.poll(log, patient).toContain('one_of_each');
+    expect(await log()).not.toContain('s3cret');
   });
 
   test('says what Postgres said when it cannot start', async () => {

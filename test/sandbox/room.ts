@@ -75,6 +75,7 @@ export class Room {
           notes,
           log,
           callOf: async () => ({
+            log,
             flow: flowOfMessage(newId(), null),
             machine: null,
             fields: {},
@@ -85,7 +86,7 @@ export class Room {
             ...nothingBehind,
           }),
         }),
-        hangup: hangupScript({ admission, notes }),
+        hangup: hangupScript({ admission, notes, log }),
         ...scripts,
       },
     });

@@ -266,7 +266,7 @@ describe('a start finds', () => {
       begin(temp.spool.outgoing, name, ago(7200));
     }
     expect(await reconciler().run()).toEqual({ lost: 1, conclude: 1 });
-    expect(finished).toEqual([
+    expect(finished).toMatchObject([
       { callId: lost.callId, archiveStatus: null, as: 'lost' },
       { callId: answered.callId, archiveStatus: null },
     ]);
@@ -287,7 +287,7 @@ describe('a start finds', () => {
     begin(temp.spool.outgoing, name, ago(120));
     attempts.get(callId)!.hangupAt = ago(90);
     expect(await reconciler().run()).toEqual({ conclude: 1 });
-    expect(finished).toEqual([{ callId, archiveStatus: null }]);
+    expect(finished).toEqual([{ callId, archiveStatus: null, begunAt: expect.any(Date) }]);
     expect(await everything()).toEqual({});
   });
 
@@ -309,7 +309,7 @@ describe('a start finds', () => {
     await archived(temp.spool, unsaid.name, null);
     await until(async () => (await stat(join(temp.spool.done, unsaid.name))).ctimeMs < Date.now() - 2000);
     expect(await reconciler().run()).toEqual({ finish: 2 });
-    expect(finished.toSorted((a, b) => (a.callId < b.callId ? -1 : 1))).toEqual([
+    expect(finished.toSorted((a, b) => (a.callId < b.callId ? -1 : 1))).toMatchObject([
       { callId: over.callId, archiveStatus: 'Expired' },
       { callId: unsaid.callId, archiveStatus: null },
     ]);

@@ -11,7 +11,7 @@ import { type FarEnd, type FarEndOptions, startFarEnd } from '../../src/lab/far-
 import { canHaveAsterisk, ensureAsterisk, type Image } from '../../src/lab/image.js';
 import { type Phones, type PhonesOptions, startPhones } from '../../src/lab/phone/phones.js';
 import { freePort } from '../../src/lab/ports.js';
-import { createLog, type Logger } from '../../src/log.js';
+import { createLog, LOG_OPTIONS, type Logger } from '../../src/log.js';
 import { type Running, startCampanile } from '../../src/main.js';
 import { toneWav } from '../../src/messages/tone.js';
 import { packageRoot } from '../../src/root.js';
@@ -176,7 +176,7 @@ export async function filesOfOurs({ spoolDir }: { spoolDir: string }): Promise<R
 /** A log that is kept, one object a line. */
 export function keptLog(level = 'info'): { log: Logger; lines: Record<string, unknown>[] } {
   const lines: Record<string, unknown>[] = [];
-  const log = pino({ level }, { write: (line: string) => lines.push(JSON.parse(line)) });
+  const log = pino({ ...LOG_OPTIONS, level }, { write: (line: string) => lines.push(JSON.parse(line)) });
   return { log, lines };
 }
 

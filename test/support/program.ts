@@ -14,14 +14,22 @@ export interface Program {
   stop(): Promise<number | null>;
   /** SIGKILL; resolves when it has ended. */
   kill(): Promise<void>;
+  /** Its exit code, once it has ended. */
+  readonly ended: Promise<number | null>;
+  /** All that it has written to stderr. */
+  said(): string;
 }
 
-/** Starts the compiled program with `config`; resolves when all of it runs. It is killed when this process ends. */
-export async function startProgram(config: Config, role: Role = 'all'): Promise<Program> {
+/** Starts the compiled program with `config`, and `more` in its environment; resolves when all of it runs. It is killed when this process ends. */
+export async function startProgram(
+  config: Config,
+  role: Role = 'all',
+  more: Record<string, string> = {},
+): Promise<Program> {
   await compile();
   const child = spawn(process.execPath, ['dist/src/cli/campanile.js', 'serve', '--role', role], {
     cwd: packageRoot,
-    env: { ...environmentOf(config), PATH: process.env.PATH },
+    env: { ...environmentOf(config), ...more, PATH: process.env.PATH },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const killWithUs = () => child.kill('SIGKILL');
@@ -37,6 +45,8 @@ export async function startProgram(config: Config, role: Role = 'all'): Promise<
   return {
     stop: () => signal(child, 'SIGTERM', ended),
     kill: () => signal(child, 'SIGKILL', ended).then(() => {}),
+    ended: ended.then(() => child.exitCode),
+    said: () => said,
   };
 }
 
@@ -69,6 +79,7 @@ function environmentOf(config: Config): Record<string, string> {
     CAMPANILE_NODE: config.nodeName,
     CAMPANILE_STOP_GRACE: `${config.stopGraceSeconds}s`,
     CAMPANILE_TEST_MODE: config.testMode,
-    CAMPANILE_LOG_LEVEL: 'info',
+    // No less: it is known to run by what it says.
+    CAMPANILE_LOG_LEVEL: ['trace', 'debug'].includes(config.logLevel) ? config.logLevel : 'info',
   };
 }

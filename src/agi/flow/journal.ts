@@ -17,7 +17,7 @@ export interface Journal {
 
 /**
  * Steps are written down one by one, in case that the call's end is never heard of; those that are over together go together, so
- * that a call of one step costs one write.
+ * that a call of one step costs one write. `log` is the call's.
  */
 export function createJournal(callId: string, notes: CallNotes, log: Logger): Journal {
   let steps: Happened[] = [];
@@ -33,14 +33,16 @@ export function createJournal(callId: string, notes: CallNotes, log: Logger): Jo
     const note = { callId, steps: steps.length > 0 ? steps : null, answers, ...more };
     steps = [];
     written.push(notes.write(note));
-    written
-      .at(-1)!
-      .catch((error) => log.error({ call: callId, err: error }, 'cannot write down what was heard'));
+    written.at(-1)!.catch((error) => log.error({ err: error }, 'cannot write down what was heard'));
   }
 
   return {
-    machine: (machine) => write({ machine }),
+    machine(verdict) {
+      log.debug(verdict, 'machine or person');
+      write({ machine: verdict });
+    },
     happened(entry, all) {
+      log.debug(logNamesOfStep(entry), 'flow step over');
       steps.push(entry);
       if (Object.keys(all).length > 0) answers = { ...all };
       if (entry.heard_seconds !== undefined) heardSeconds = (heardSeconds ?? 0) + entry.heard_seconds;
@@ -52,5 +54,17 @@ export function createJournal(callId: string, notes: CallNotes, log: Logger): Jo
       write({ heardSeconds: failed ? heardSeconds : (heardSeconds ?? 0), key });
       await Promise.all(written);
     },
+  };
+}
+
+/** Nothing that was pressed, said or answered; what a branch compared is the contact's. */
+function logNamesOfStep({ step, type, outcome, heard_seconds, recorded_seconds, talked_seconds }: Happened) {
+  return {
+    step,
+    type,
+    ...(type === 'branch' ? {} : { outcome }),
+    heard_seconds,
+    recorded_seconds,
+    talked_seconds,
   };
 }

@@ -14,6 +14,8 @@ import type { Admission } from './admission.js';
 
 /** What an answered call needs, all of it at hand. */
 export interface AnsweredCall extends PhoneOptions {
+  /** Of this call. */
+  log: Logger;
   flow: Flow;
   /** How machines are told from persons; null: they are not. */
   machine: MachineDetection | null;
@@ -51,9 +53,10 @@ export function answeredScript(options: AnsweredOptions): AgiScript {
     if (!call) return admission.refuse(session, 'the call is not open on this node');
     // Whoever answered waits for the message and not for Postgres: the answer is written down while it plays.
     const noted = notes.write({ callId, answeredAt }).catch((error) => {
-      log.error({ call: callId, err: error }, 'cannot write down an answer');
+      call.log.error({ err: error }, 'cannot write down an answer');
     });
-    const journal = createJournal(callId, notes, log);
+    call.log.info('call answered');
+    const journal = createJournal(callId, notes, call.log);
     let failed = false;
     try {
       const { machine } = call;

@@ -3,7 +3,6 @@ import type { Context } from 'koa';
 import { parseEventId } from '../../calls/event.js';
 import { type EventBounds, findEventBounds, noteListener } from '../../db/events.js';
 import type { TenantDatabase } from '../../db/pool.js';
-import { messageOf } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import { FieldsInvalid } from '../problem.js';
 import { Slots } from '../slots.js';
@@ -75,7 +74,8 @@ export function createStreams(options: {
           over,
           heartbeatMs: limits.heartbeatMs,
         }).catch((err) => {
-          if (!over.aborted) log.info({ err: messageOf(err) }, 'ended a stream of events');
+          if (!over.aborted)
+            log.info({ err, tenant: tenant.id, campaign: campaignId }, 'ended a stream of events');
         });
         reader.end();
       } finally {

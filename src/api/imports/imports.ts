@@ -85,9 +85,10 @@ export function createImports(
   /** Writes down why an import failed. Where even that fails, the lock that is gone tells it to whoever looks. */
   async function fail(tenant: Tenant, job: Import, error: unknown): Promise<void> {
     const { status, code, detail } = problemOfError(error);
-    if (status >= 500) log.error({ err: error, import: job.id }, 'an import failed');
+    const about = { tenant: tenant.id, campaign: job.campaign_id, import: job.id };
+    if (status >= 500) log.error({ err: error, ...about }, 'an import failed');
     await failImport(asTenant(pool, tenant.id), tenant.id, job.id, { code, message: detail }).catch(
-      (err: Error) => log.warn({ err, import: job.id }, 'cannot write down that an import failed'),
+      (err: Error) => log.warn({ err, ...about }, 'cannot write down that an import failed'),
     );
   }
 

@@ -13,6 +13,7 @@ import {
   optOut,
   type Phone,
   pressed,
+  tellsSecret,
   type Way,
 } from './way.js';
 
@@ -33,13 +34,14 @@ export async function runFlow(
   const call = Object.entries(about.call).map(([name, value]) => [`call.${name}`, value]);
   const values = { ...about.fields, ...Object.fromEntries(call) };
   const answers: Answers = {};
+  const secretNames = new Set<string>();
   const { timeZone } = about;
   let name: string | undefined = flow.start;
   for (let steps = 0; name !== undefined && steps < MOST_STEPS; steps++) {
     const step: Step = flow.steps[name]!;
     const entry: Happened = { at: now(), step: name, type: step.type };
     const secret = step.type === 'collect' && step.secret;
-    name = await take(step, { flow, phone, deeds, values, answers, timeZone, entry, secret });
+    name = await take(step, { flow, phone, deeds, values, answers, timeZone, entry, secret, secretNames });
   }
 }
 
@@ -77,7 +79,8 @@ async function doStep(step: Step, way: Way): Promise<string | undefined> {
     case 'branch':
       return branchOf(step, way);
     case 'set':
-      for (const [name, text] of Object.entries(step.values)) keep(name, fill(text, way), way);
+      for (const [name, text] of Object.entries(step.values))
+        keep(name, fill(text, way), way, tellsSecret(text, way));
       return step.next;
     case 'opt_out':
       return optOut(way);
@@ -122,7 +125,7 @@ async function transfer(step: StepOf<'transfer'>, way: Way): Promise<string | un
 function branchOf(step: StepOf<'branch'>, way: Way): string | undefined {
   const value = fill(step.value, way);
   const found = Object.hasOwn(step.cases, value) ? step.cases[value] : undefined;
-  way.entry.outcome = found === undefined ? 'otherwise' : value;
+  way.entry.outcome = found === undefined ? 'otherwise' : tellsSecret(step.value, way) ? 'secret' : value;
   return found ?? step.otherwise;
 }
 

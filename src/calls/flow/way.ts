@@ -1,6 +1,6 @@
 import type { Answers, Happened } from './happened.js';
 import type { Flow, Key, Part, StepOf } from './schema.js';
-import { fillText, type Values } from './text.js';
+import { fieldsOf, fillText, type Values } from './text.js';
 import type { TransferOutcome } from './transfer.js';
 
 /** What became of a prompt. `key` broke it off; of a call that ended while it was said, `hungUp` is true. */
@@ -77,6 +77,8 @@ export interface Way {
   readonly entry: Happened;
   /** Keys are written down as stars. */
   readonly secret: boolean;
+  /** Names of values that are secret. */
+  readonly secretNames: Set<string>;
 }
 
 /** Says a prompt and returns the key that broke it off. The opt-out key ends the call; other keys are written down. */
@@ -112,9 +114,16 @@ export function pressed(key: Key, way: Way): void {
 }
 
 /** Keeps a value under a name, for later steps and, unless it is secret, for the tenant. */
-export function keep(name: string, value: string, way: Way): void {
+export function keep(name: string, value: string, way: Way, secret = way.secret): void {
   way.values[name] = value;
-  way.answers[name] = way.secret ? STAR.repeat(value.length) : value;
+  way.answers[name] = secret ? STAR.repeat(value.length) : value;
+  if (secret) way.secretNames.add(name);
+  else way.secretNames.delete(name);
+}
+
+/** Whether a text has a secret value in it once its fields are filled in. */
+export function tellsSecret(text: string, way: Way): boolean {
+  return fieldsOf(text).some(({ name }) => way.secretNames.has(name));
 }
 
 /** The text with its fields filled in, empty where one is not known. */

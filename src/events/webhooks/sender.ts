@@ -73,7 +73,10 @@ export function createSender(options: SenderOptions): Sender {
       await transaction(pool, (tx) => finishAttempt(tx, delivery, outcome));
     } catch (error) {
       // It is sent again when its lease has run out.
-      log.error({ err: error, delivery: delivery.id }, 'cannot write down what came of a webhook delivery');
+      log.error(
+        { err: error, tenant: delivery.tenant_id, webhook: delivery.webhook_id, delivery: delivery.id },
+        'cannot write down what came of a webhook delivery',
+      );
     }
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { FINAL_RESPONSES } from '../sip-responses.js';
+import { FINAL_RESPONSES } from '../../calls/sip-responses.js';
 import { now } from './clock.js';
 import { Dialog } from './dialog.js';
 import { Ear } from './ear.js';

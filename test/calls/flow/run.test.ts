@@ -206,6 +206,24 @@ describe('digits', () => {
     expect(answers).toEqual({ pin: '****' });
     expect(JSON.stringify(steps)).not.toMatch(/[47]/);
   });
+
+  it('that are secret are stars also where a branch compares them or they are kept under another name', async () => {
+    const asked = pin({ secret: true, next: 'copy' });
+    const flow = {
+      ...asked,
+      steps: {
+        ...asked.steps,
+        copy: { type: 'set', values: { code: 'a{pin}b', again: '{code}', plain: 'x' }, next: 'which' },
+        which: { type: 'branch', value: '{again}', cases: { a4711b: 'end' } },
+        end: { type: 'hangup' },
+      },
+    };
+    const { steps, answers } = await walk(flow, ['4', '7', '1', '1']);
+    expect(steps.map(({ step }) => step)).toEqual([steps[0]!.step, 'copy', 'which', 'end']);
+    expect(answers).toEqual({ pin: '****', code: '******', again: '******', plain: 'x' });
+    expect(steps[2]).toMatchObject({ outcome: 'secret' });
+    expect(JSON.stringify([steps, answers])).not.toContain('4711');
+  });
 });
 
 describe('the opt-out key', () => {
