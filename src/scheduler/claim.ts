@@ -34,7 +34,6 @@ export interface ClaimedCall {
   tenantId: string;
   campaignId: string;
   contactId: string;
-  trunkId: string;
   ordinal: number;
   content: ContentRef;
 }
@@ -279,7 +278,6 @@ function callsOf(taken: TakenContact[], due: DueCampaign[]): ClaimedCall[] {
       tenantId: t.tenant_id,
       campaignId: t.campaign_id,
       contactId: t.contact_id,
-      trunkId: t.trunk_id,
       ordinal: t.ordinal,
       content: contentOf(d),
     };
