@@ -39,7 +39,11 @@ describe('who observes', () => {
     const { script, atWork, release } = held();
     const { server, port } = await started(
       {
-        test: async (session) => void (await session.getVariable('X').then(() => session.getVariable('Y'))),
+        test: async (session) => {
+          session.admit();
+          await session.getVariable('X');
+          await session.getVariable('Y');
+        },
         broken: async () => Promise.reject(new Error('broken')),
         held: script,
       },
