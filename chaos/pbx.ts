@@ -7,6 +7,9 @@ export interface LabAsterisk {
   kill(): Promise<void>;
   /** Starts it, by itself with another pid than it had, and resolves when it has fully booted. */
   start(options?: { samePid?: boolean }): Promise<void>;
+  /** SIGSTOP and SIGCONT. */
+  freeze(): void;
+  thaw(): void;
   /** What `asterisk -rx command` prints. */
   cli(command: string): Promise<string>;
   readonly running: boolean;
@@ -31,6 +34,8 @@ export async function startLabAsterisk(options: AsteriskOptions): Promise<LabAst
       if (!samePid) ownPid = ownPid === 1 ? 2 : 1;
       await asterisk.restart();
     },
+    freeze: () => void process.kill(asterisk.pid, 'SIGSTOP'),
+    thaw: () => void process.kill(asterisk.pid, 'SIGCONT'),
     cli: asterisk.cli,
     get running() {
       return asterisk.running;

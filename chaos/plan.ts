@@ -12,7 +12,7 @@ export interface Step {
 
 /** Calls have to flow again, and ports to fill, before the next one. */
 const PAUSE = { from: 2, to: 6 };
-const TOGETHER = 0.3;
+const TOGETHER = 0.5;
 
 /**
  * The steps of a run, without an end: first each kind once, alone, in a random order, and from then on any, a part of them

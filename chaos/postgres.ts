@@ -11,6 +11,10 @@ import { createLog } from '../src/log.js';
 export interface LabPostgres {
   /** SIGKILL to all of its processes; resolves when they are gone. */
   kill(): Promise<void>;
+  /** SIGSTOP to all of its processes: they keep their connections and say nothing. */
+  freeze(): Promise<void>;
+  /** SIGCONT to all of them. */
+  thaw(): Promise<void>;
   /** An orderly stop, after which the data directory can be copied or put back. */
   stop(): Promise<void>;
   /** Starts it on the same directory and port, and resolves when it answers. */
@@ -36,15 +40,23 @@ export async function startLabPostgres(dir: string, cacheDir: string, port: numb
     pid = (await bringUp(launch, new AbortController().signal)).pid;
   }
 
+  async function signalAll(name: NodeJS.Signals): Promise<void> {
+    if (pid === null) return;
+    // The postmaster first, or it would end the others in order, or start more.
+    signal(pid, name);
+    for (const one of await childrenOf(pid)) signal(one, name);
+  }
+
   await start();
   return {
     start,
+    freeze: () => signalAll('SIGSTOP'),
+    thaw: () => signalAll('SIGCONT'),
     async kill() {
       const postmaster = pid;
       if (postmaster === null) return;
-      pid = null;
-      // The postmaster first, or it would end the others in order.
       const children = await childrenOf(postmaster);
+      pid = null;
       for (const one of [postmaster, ...children]) signal(one, 'SIGKILL');
       await until(async () => !(await isServer(postmaster, folder)), { timeoutMs: 10_000 });
     },

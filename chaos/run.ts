@@ -37,6 +37,7 @@ const PORTS = 30;
 const FLOW_LIMIT_SECONDS = 5;
 const TOP_UP_EVERY_MS = 1000;
 const DRAIN_MS = 240_000;
+const MOST_PASSED_OVER = 100;
 
 /** One run: the load, the plan, the drain and the verdict. Throws only when the lab itself cannot go on. */
 export async function runChaos(options: RunOptions): Promise<Figures> {
@@ -61,11 +62,7 @@ export async function runChaos(options: RunOptions): Promise<Figures> {
     const deadline = startedAt + options.minutes * 60_000;
     await untilCallsFlow(lab, load, startedAt);
     const busy = keepBusy(load, startedAt, deadline);
-    for (const step of plan(faults, seed)) {
-      if (Date.now() + secondsOf(step) * 1000 > deadline) {
-        if (deadline - Date.now() < 8000) break;
-        continue;
-      }
+    for (const step of fitting(plan(faults, seed), deadline)) {
       draw = createRandom(step.seed);
       await sleep(step.pause * 1000);
       const startedAt = Date.now();
@@ -84,6 +81,17 @@ export async function runChaos(options: RunOptions): Promise<Figures> {
   } finally {
     over = true;
     await lab.stop();
+  }
+}
+
+/** The steps for which there is time before `deadline`, until for many in a row there is none. */
+function* fitting(steps: Iterable<Step>, deadline: number): Generator<Step> {
+  let passedOver = 0;
+  for (const step of steps) {
+    if (Date.now() + secondsOf(step) * 1000 <= deadline) {
+      passedOver = 0;
+      yield step;
+    } else if (++passedOver > MOST_PASSED_OVER) return;
   }
 }
 

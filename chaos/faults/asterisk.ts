@@ -14,7 +14,7 @@ async function die(lab: ChaosLab, samePid: boolean): Promise<void> {
   await lab.asterisk.start({ samePid });
 }
 
-/** kill -9 of Asterisk with calls up. */
+/** kill -9 of Asterisk with calls up, and one that has no time for a while. */
 export const asteriskFaults: readonly Fault[] = [
   {
     kind: 'asterisk killed (another pid)',
@@ -29,5 +29,15 @@ export const asteriskFaults: readonly Fault[] = [
     seconds: 8,
     allows: ASTERISK_DIED,
     inject: (lab) => die(lab, true),
+  },
+  {
+    kind: 'asterisk frozen',
+    component: 'asterisk',
+    seconds: 8,
+    async inject(lab) {
+      lab.asterisk.freeze();
+      await sleep(1000 + lab.random() * 6000);
+      lab.asterisk.thaw();
+    },
   },
 ];

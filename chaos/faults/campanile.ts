@@ -24,6 +24,19 @@ const killed: Fault = {
   },
 };
 
+const frozen: Fault = {
+  kind: 'campanile frozen',
+  component: 'campanile',
+  seconds: 8,
+  async inject(lab) {
+    const { pid } = lab.campanile;
+    if (pid === null) throw new NotReached('campanile does not run');
+    process.kill(pid, 'SIGSTOP');
+    await sleep(1000 + lab.random() * 6000);
+    process.kill(pid, 'SIGCONT');
+  },
+};
+
 /** Kills it where it passes `name`, and resolves when it is gone. */
 async function killAt(lab: ChaosLab, name: string, most: number): Promise<void> {
   await lab.campanile.arm(name, 1 + Math.floor(lab.random() * most));
@@ -95,5 +108,6 @@ function killedAt(name: string): Fault {
 /** kill -9 of Campanile at a random moment, and at each fail point. */
 export const campanileFaults: readonly Fault[] = [
   killed,
+  frozen,
   ...findFailPoints(join(packageRoot, 'src'), '.ts').map(killedAt),
 ];
