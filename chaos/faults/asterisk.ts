@@ -34,6 +34,10 @@ export const asteriskFaults: readonly Fault[] = [
     kind: 'asterisk frozen',
     component: 'asterisk',
     seconds: 8,
+    allows: {
+      because: 'Asterisk has no time for some seconds: who answers just then may be taken for no answer',
+      dispositions: ['no_answer'],
+    },
     async inject(lab) {
       lab.asterisk.freeze();
       await sleep(1000 + lab.random() * 6000);

@@ -1,9 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isAway } from '../db/away.js';
 import { type CallNote, noteCalls } from '../db/open-attempts.js';
-import type { Pool } from '../db/pool.js';
+import type { Db } from '../db/pool.js';
 
 /** Writes down what is heard of calls. */
 export interface CallNotes {
-  /** Resolves once it is committed: true when the call's attempt was open, false when the note was about none. */
+  /**
+   * Resolves once it is committed: true when the call's attempt was open, false when the note was about none. Rejects when it
+   * cannot be written now, so that nobody's call waits. While the database is away all but the report of a hangup, which the
+   * dialplan keeps itself, is kept then and written once it is back.
+   */
   write(note: CallNote): Promise<boolean>;
 }
 
@@ -13,13 +19,19 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
+const AGAIN_MS = 200;
+
 /**
  * Notes that come while one write is under way go together with the next: a lone note is written at once, and a
  * hundred at a time cost one statement and one commit.
  */
-export function createCallNotes(pool: Pool, node: string): CallNotes {
+export function createCallNotes(
+  db: Db,
+  node: string,
+): CallNotes & { /** Gives up what is kept. */ stop(): void } {
   let waiting: Waiting[] = [];
   let writing = false;
+  let stopped = false;
 
   async function writeAll(): Promise<void> {
     writing = true;
@@ -28,13 +40,18 @@ export function createCallNotes(pool: Pool, node: string): CallNotes {
       waiting = later;
       try {
         const known = await noteCalls(
-          pool,
+          db,
           node,
           batch.map((w) => w.note),
         );
         for (const w of batch) w.resolve(known.has(w.note.callId));
       } catch (error) {
-        for (const w of batch) w.reject(error);
+        const all = isAway(error) ? [...batch, ...waiting] : batch;
+        for (const w of all) w.reject(error);
+        if (!isAway(error)) continue;
+        // In the order in which they came, which matters for those of one call.
+        waiting = stopped ? [] : all.filter(({ note }) => !note.hangup);
+        await sleep(AGAIN_MS, undefined, { ref: false });
       }
     }
     writing = false;
@@ -46,6 +63,9 @@ export function createCallNotes(pool: Pool, node: string): CallNotes {
         waiting.push({ note, resolve, reject });
         if (!writing) void writeAll();
       });
+    },
+    stop() {
+      stopped = true;
     },
   };
 }

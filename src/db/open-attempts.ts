@@ -190,7 +190,7 @@ export interface CallNote {
   heardSeconds?: number | null;
   /** The last key that was pressed. */
   key?: string | null;
-  /** Added to those that are there. */
+  /** Added to those that are there; the same ones twice count once. */
   steps?: readonly Happened[] | null;
   answers?: Answers | null;
   /** Added to what is there. */
@@ -211,7 +211,7 @@ export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]
         heard_seconds = coalesce(n.heard_seconds, a.heard_seconds),
         silent = a.silent AND coalesce(n.heard_seconds, 0) = 0,
         key = coalesce(n.key, a.key),
-        steps = CASE WHEN n.steps IS NULL THEN a.steps ELSE coalesce(a.steps, '[]') || n.steps END,
+        steps = CASE WHEN n.steps IS NULL OR a.steps @> n.steps THEN a.steps ELSE coalesce(a.steps, '[]') || n.steps END,
         answers = coalesce(n.answers, a.answers),
         machine = CASE WHEN n.machine IS NULL THEN a.machine ELSE coalesce(a.machine, '{}') || n.machine END,
         hangup_at = coalesce(a.hangup_at, n.hangup_at),
@@ -228,7 +228,8 @@ export async function noteCalls(db: Db, node: string, notes: readonly CallNote[]
           hung_up_by, ring_seconds, talk_seconds, steps, answers, machine)
       WHERE a.tenant_id = n.tenant_id AND a.id = n.id AND a.node = $1
         AND (a.state = 'open' OR a.heard_seconds IS NULL
-          AND (n.heard_seconds IS NOT NULL OR n.steps IS NOT NULL OR n.machine IS NOT NULL))
+          AND (n.heard_seconds IS NOT NULL OR n.steps IS NOT NULL OR n.machine IS NOT NULL)
+          OR a.disposition = 'answered' AND a.answered_at IS NULL AND n.answered_at IS NOT NULL)
       RETURNING a.tenant_id, a.id`,
     values: [
       node,

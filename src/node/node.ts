@@ -175,6 +175,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const secrets = createWebhookSeal(secret);
     const admission = createAdmission(tokens, log);
     const notes = createCallNotes(pool, node.name);
+    shutdown.add(async () => notes.stop());
     const about = { pool, sounds, speech, recordings, transfers, asker, secrets };
     const callOf = async (callId: string) => {
       const call = await openCalls.find(callId);

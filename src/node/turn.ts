@@ -72,6 +72,8 @@ export async function takeTurn(
   try {
     const { ended, trunks, claim } = await transaction(pool, async (tx) => {
       const turn = waitForTurn(tx);
+      // It is heard of below, unless what goes out with it fails first; that nobody hears of it must not end the process.
+      turn.catch(() => {});
       const { ended, trunks, written } = await finishAttempts(tx, endings);
       // fail point: ended before commit
       const claiming = { ...node, templates: [...templates.keys()], hashNumber };
