@@ -72,6 +72,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const takeInventory = createInventory(spool, { inFlight, announceSeconds });
   const carryOut = createRecovery(options);
   const missingSince = new Map<CallId, Date>();
+  let waitingSince: ReadonlyMap<CallId, Date> = new Map();
   let untaken: ReturnType<Reconciler['untaken']> = null;
   let compared: Compared | null = null;
   let current: Promise<Counts> | null = null;
@@ -89,7 +90,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const asked = [...new Set(files.map((found) => found.callId))];
     const states = asked.length > 0 ? await attempts.findStates(asked) : new Map();
     const now = new Date();
-    untaken = findUntaken(files, now, announceSeconds);
+    untaken = findUntaken(waiting(files, now), now, announceSeconds);
     const common = { asteriskStartedAt, now, graceSeconds, announceSeconds };
     const decisions = new Map<Action, Concerned[]>();
     const orphans: Orphans = { files: 0, attempts: 0 };
@@ -124,6 +125,21 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     reports.tidy(new Set(open.map(({ callId }) => callId)));
     if (Object.keys(counts).length > 0) log.info(counts, 'reconciled spool and database');
     return counts;
+  }
+
+  /** Since when each call waits to be taken. A file that is announced again is as new: what counts is when it was seen first. */
+  function waiting(files: readonly FoundFile[], now: Date): ReadonlyMap<CallId, Date> {
+    // A file that is being withdrawn has a time that lies ahead: withdrawal.ts.
+    const found = files.filter(
+      ({ file, begunAt, writtenAt }) => file === 'outgoing' && begunAt === null && writtenAt <= now,
+    );
+    waitingSince = new Map(
+      found.map(({ callId, writtenAt }) => {
+        const known = waitingSince.get(callId) ?? writtenAt;
+        return [callId, known < writtenAt ? known : writtenAt];
+      }),
+    );
+    return waitingSince;
   }
 
   /** Removes what `announceAgain` left in staging/ when we died in it. */
@@ -184,19 +200,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
 /** Asterisk takes a file within a second or two; what has lain there for `patienceSeconds` it does not see, or does not run. */
 function findUntaken(
-  files: readonly FoundFile[],
+  waitingSince: ReadonlyMap<CallId, Date>,
   now: Date,
   patienceSeconds: number,
 ): { files: number; since: Date } | null {
   const latest = now.getTime() - patienceSeconds * 1000;
-  // A file that is being withdrawn has a time that lies ahead: withdrawal.ts.
-  const waiting = files.filter(
-    ({ file, begunAt, writtenAt }) =>
-      file === 'outgoing' && begunAt === null && writtenAt.getTime() <= latest,
-  );
-  if (waiting.length === 0) return null;
-  return {
-    files: waiting.length,
-    since: new Date(Math.min(...waiting.map(({ writtenAt }) => writtenAt.getTime()))),
-  };
+  const times = [...waitingSince.values()].map((since) => since.getTime()).filter((since) => since <= latest);
+  return times.length === 0 ? null : { files: times.length, since: new Date(Math.min(...times)) };
 }

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { link, mkdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createDisposal } from '../../src/spool/disposal.js';
 import {
   createReconciler,
@@ -141,6 +141,23 @@ describe('what the PBX has not taken', () => {
     await unlink(join(temp.spool.outgoing, second.name));
     await impatient.run();
     expect(impatient.untaken()).toBeNull();
+  });
+});
+
+describe('what the PBX has not taken although it was announced again', () => {
+  afterEach(() => vi.useRealTimers());
+
+  it('goes on to wait since it was written', async () => {
+    const { name } = attempt();
+    await put(temp.spool.outgoing, name);
+    const { mtime } = await stat(join(temp.spool.outgoing, name));
+    const { run, untaken } = reconciler({ announceSeconds: 10 });
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 15_000 });
+    expect(await run()).toEqual({ announce: 1 });
+    expect((await stat(join(temp.spool.outgoing, name))).mtimeMs).toBeGreaterThan(mtime.getTime() + 10_000);
+    vi.setSystemTime(Date.now() + 1000);
+    await run();
+    expect(untaken()).toEqual({ files: 1, since: mtime });
   });
 });
 
