@@ -2,19 +2,17 @@ import { Readable } from 'node:stream';
 import { CsvError, type Options, Parser } from 'csv-parse';
 import { ERASED } from '../calls/number.js';
 import { CampanileError, messageOf } from '../errors.js';
-import { type ContactRow, Unreadable } from './contact-rows.js';
-import { FIELD_PREFIX, isExport, unguard } from './csv.js';
-import { type FieldError, FieldsInvalid } from './problem.js';
+import { checkHeader, contactOf, type Header } from './contact-csv-header.js';
+import type { ContactRow } from './contact-rows.js';
 
 /** The most characters of one row: what a quote that is never closed may swallow before it is noticed. */
 const MAX_ROW = 128 * 1024;
+/** The same in bytes, delimiters included, which the library does not count. */
+const MAX_ROW_BYTES = 4 * MAX_ROW;
 /** The header must end within this. */
 const MAX_HEADER = 64 * 1024;
 /** Parsed at once: the rows of more would lie about for longer than the garbage collector takes for short. */
 const SLICE = 8 * 1024;
-
-/** The columns beside `number` that are no fields. An empty cell of one says nothing. */
-const OWN = ['time_zone', 'priority', 'consent_basis', 'consent_source', 'consent_at'] as const;
 
 /** A row of a CSV upload, with its values as they stood there. */
 export interface CsvRow extends ContactRow {
@@ -39,8 +37,10 @@ export async function* readCsv(text: AsyncIterable<string> | Iterable<string>): 
   });
   let header: Header | undefined;
   let index = 0;
+  let lastLine = 0;
   function* contacts(): Generator<CsvRow> {
     for (const { line, values } of parser.takeRows()) {
+      lastLine = line;
       if (header) {
         // Of an erased person an export has a row and no number.
         if (header.isExport && values[header.number]?.startsWith(ERASED)) continue;
@@ -49,8 +49,11 @@ export async function* readCsv(text: AsyncIterable<string> | Iterable<string>): 
     }
   }
   try {
+    let bytes = 0;
     for await (const slice of slices(start, pieces)) {
       await parser.feed(slice);
+      bytes = parser.hasRows ? 0 : bytes + slice.length;
+      if (bytes > MAX_ROW_BYTES) throw tooLong(lastLine + 1);
       yield* contacts();
     }
     await parser.feed(null);
@@ -92,9 +95,17 @@ class RowParser extends Parser {
     });
   }
 
+  get hasRows(): boolean {
+    return this.#rows.length > 0;
+  }
+
   takeRows(): { line: number; values: string[] }[] {
     return this.#rows.splice(0);
   }
+}
+
+function tooLong(line: number): CampanileError {
+  return new CampanileError('csv_invalid', `line ${line} is longer than ${MAX_ROW_BYTES} bytes`);
 }
 
 function describe(error: CsvError): string {
@@ -128,69 +139,4 @@ function delimiterOf(start: string): string {
   const header = /[^\r\n]+/.exec(start)?.[0].replace(/"[^"]*"/g, '') ?? '';
   const counts = [',', ';', '\t'].map((delimiter) => ({ delimiter, n: header.split(delimiter).length }));
   return counts.reduce((most, other) => (other.n > most.n ? other : most)).delimiter;
-}
-
-interface Header {
-  length: number;
-  number: number;
-  /** Where the other columns of OWN are; -1 where there is none. */
-  own: Readonly<Record<(typeof OWN)[number], number>>;
-  /** In an export an empty cell is a field that the contact has not. */
-  isExport: boolean;
-  fields: readonly (readonly [name: string, at: number])[];
-}
-
-function checkHeader(columns: string[]): Header {
-  const errors: FieldError[] = [];
-  if (!columns.includes('number')) {
-    const has = columns.map((name) => `\`${name.slice(0, 64)}\``).slice(0, 64);
-    errors.push({
-      field: '/',
-      message: `the header row has no column \`number\`; its columns are ${has.join(', ')}`,
-    });
-  }
-  for (const column of new Set(columns.filter((name, i) => columns.indexOf(name) !== i))) {
-    errors.push({ field: '/', message: `the header row has the column \`${column}\` twice` });
-  }
-  if (errors.length > 0) throw new FieldsInvalid(errors);
-  return {
-    length: columns.length,
-    number: columns.indexOf('number'),
-    own: Object.fromEntries(OWN.map((name) => [name, columns.indexOf(name)])) as Header['own'],
-    isExport: isExport(columns),
-    fields: fieldsOf(columns),
-  };
-}
-
-/** Which columns are fields. An export has others of its own, and names its fields by a prefix. */
-function fieldsOf(columns: readonly string[]): (readonly [name: string, at: number])[] {
-  const named = columns.map((name, at) => [name, at] as const);
-  if (!isExport(columns))
-    return named.filter(([name]) => name !== 'number' && !(OWN as readonly string[]).includes(name));
-  return named
-    .filter(([name]) => name.startsWith(FIELD_PREFIX))
-    .map(([name, at]) => [name.slice(FIELD_PREFIX.length), at] as const);
-}
-
-function contactOf(header: Header, values: readonly string[]): unknown {
-  if (values.length !== header.length) {
-    return new Unreadable(`has ${values.length} values where the header row has ${header.length}`);
-  }
-  const fields: Record<string, unknown> = {};
-  for (const [name, at] of header.fields) {
-    const value = unguard(values[at]!);
-    if (!header.isExport || value !== '') fields[name] = value;
-  }
-  const number = unguard(values[header.number]!);
-  const own = (name: (typeof OWN)[number]) => unguard(values[header.own[name]] ?? '') || undefined;
-  const priority = own('priority');
-  return {
-    number,
-    time_zone: own('time_zone'),
-    priority: priority !== undefined && /^\d+$/.test(priority) ? Number(priority) : priority,
-    consent_basis: own('consent_basis'),
-    consent_source: own('consent_source'),
-    consent_at: own('consent_at'),
-    fields,
-  };
 }

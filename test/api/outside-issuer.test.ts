@@ -1,4 +1,7 @@
+import { createSign } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import jwt from 'jsonwebtoken';
@@ -30,18 +33,33 @@ function sign(payload: object, key: IssuerKey, header: { alg?: jwt.Algorithm; ki
   return jwt.sign(JSON.parse(JSON.stringify(payload)), key.privateKey, options);
 }
 
+/** The same with a header as it stands, which a library would not write. */
+function signRaw(payload: object, { privateKey }: IssuerKey, header: object | string): string {
+  const json = typeof header === 'string' ? header : JSON.stringify(header);
+  const text = [json, JSON.stringify(payload)]
+    .map((part) => Buffer.from(part).toString('base64url'))
+    .join('.');
+  return `${text}.${createSign('RSA-SHA256').update(text).sign(privateKey, 'base64url')}`;
+}
+
+const header = { alg: 'RS256', kid: 'rsa-1' };
+const jwkOf = ({ publicKey }: IssuerKey) => publicKey.export({ format: 'jwk' });
+
 describe('an outside issuer', () => {
   let jwks: JwksServer;
+  let theirs: JwksServer;
   let api: ApiFixture;
   let tenant: TenantOnApi;
   beforeAll(async () => {
     jwks = await startJwksServer(rsa, ec);
+    theirs = await startJwksServer(stranger);
     api = await startApi({ outsideIssuer: { ...names, jwksUrl: jwks.url } });
     tenant = await createTenant(api);
   });
   afterAll(async () => {
     await api.stop();
     await jwks.stop();
+    await theirs.stop();
   });
 
   const list = (token: string) => api.send('GET', '/v1/campaigns', { token });
@@ -94,6 +112,23 @@ describe('an outside issuer', () => {
     ['a time before which it is not good', (c) => sign({ ...c, nbf: inSeconds(60) }, rsa)],
     ['a signature that was cut', (c) => sign(c, ec).slice(0, -4)],
     ['no signature', (c) => sign(c, rsa).replace(/[^.]*$/, '')],
+    ['a key of its own in its header', (c) => signRaw(c, stranger, { ...header, jwk: jwkOf(stranger) })],
+    ['the address of its keys in its header', (c) => signRaw(c, stranger, { ...header, jku: theirs.url })],
+    ['the address of its certificate there', (c) => signRaw(c, stranger, { ...header, x5u: theirs.url })],
+    [
+      'a critical part that nobody knows',
+      (c) => signRaw(c, stranger, { ...header, crit: ['b64'], b64: false }),
+    ],
+    ['an algorithm twice', (c) => signRaw(c, stranger, `{"alg":"none",${JSON.stringify(header).slice(1)}`)],
+    [
+      'an algorithm twice, none last',
+      (c) => signRaw(c, rsa, `${JSON.stringify(header).slice(0, -1)},"alg":"none"}`),
+    ],
+    ['a kid that is a path', (c) => signRaw(c, stranger, { ...header, kid: '../../../../dev/null' })],
+    ['a kid that is SQL', (c) => signRaw(c, stranger, { ...header, kid: "' UNION SELECT 'key" })],
+    ['a kid that every object has', (c) => signRaw(c, stranger, { ...header, kid: '__proto__' })],
+    ['a kid of kilobytes', (c) => signRaw(c, stranger, { ...header, kid: 'x'.repeat(8000) })],
+    ['a header that is none', (c) => signRaw(c, rsa, 'null')],
     ['no role', (c) => sign({ ...c, role: undefined }, rsa)],
     ['no tenant', (c) => sign({ ...c, tenant_id: undefined }, rsa)],
   ];
@@ -102,6 +137,24 @@ describe('an outside issuer', () => {
     const reply = await list(tokenOf({ ...claims, tenant_id: tenant.id, role: 'tenant' }));
     expect(reply.status).toBe(401);
     expect(reply.json.code).toBe('token_invalid');
+    expect(theirs.asked()).toBe(0);
+  });
+
+  it('has one believed that was written by hand, as those above are', async () => {
+    expect((await list(signRaw(claimsFor(tenant.id), rsa, header))).status).toBe(200);
+  });
+
+  it('has a token of any length refused, as a header that is too large', async () => {
+    const token = sign({ ...claimsFor(tenant.id), more: 'x'.repeat(20_000) }, rsa);
+    const { port } = new URL(api.url);
+    const sent = request({
+      port,
+      path: '/v1/campaigns',
+      headers: { Authorization: `Bearer ${token}` },
+    }).end();
+    const [answer] = await once(sent, 'response');
+    expect(answer.statusCode).toBe(431);
+    answer.resume();
   });
 });
 

@@ -37,4 +37,12 @@ describe('members that stand in JSON more than once', () => {
       }),
     );
   });
+
+  it('are told up to a hundred, however deep they lie and often they come', () => {
+    // In a time that grows with the square of the depth this would take minutes.
+    const deep = `${'{"a":1,"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`;
+    expect(repeatedMembers(deep)).toHaveLength(100);
+    const often = `${'{"b":'.repeat(10_000)}{${'"a":1,'.repeat(30_000)}"a":1}${'}'.repeat(10_000)}`;
+    expect(repeatedMembers(often)).toHaveLength(1);
+  });
 });

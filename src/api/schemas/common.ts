@@ -48,9 +48,17 @@ export const e164 = z
   )
   .meta({ example: '+14155550123' });
 
+/** A whole number in a query, in digits and nothing else. */
+export function integer(min: number, max: number) {
+  return z.preprocess(
+    (text) => (typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text),
+    z.int().min(min).max(max),
+  );
+}
+
 /** Query parameters of a list, and the page that SQL takes. */
 export const pageQuery = z.strictObject({
-  limit: z.coerce.number<string>().int().min(1).max(1000).default(100),
+  limit: integer(1, 1000).default(100),
   after: uuid.optional().meta({ description: 'The `next` of the page before' }),
 });
 

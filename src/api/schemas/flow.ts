@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { flowDefinition } from '../../calls/flow/schema.js';
 import { count } from './campaign.js';
-import { name, time, uuid } from './common.js';
+import { integer, name, time, uuid } from './common.js';
 
 const version = z.int().min(1).meta({ description: 'From 1; every change of the definition is a new one' });
 
@@ -34,7 +34,7 @@ export const flow = z
 export const flowCheck = z.strictObject({ fields }).meta({ id: 'FlowCheck' });
 
 export const flowQuery = z.strictObject({
-  version: z.coerce.number<string>().int().min(1).max(2_147_483_647).optional().meta({
+  version: integer(1, 2_147_483_647).optional().meta({
     description: 'An older version than the newest',
   }),
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { e164, name, time, uuid } from './common.js';
+import { e164, integer, name, time, uuid } from './common.js';
 
 const day = z.iso
   .date('must be a day such as 2026-11-21')
@@ -41,7 +41,7 @@ export const suppressedNumber = z
 
 /** As `pageQuery`, of a list that is in the order of its numbers. */
 export const numberPageQuery = z.strictObject({
-  limit: z.coerce.number<string>().int().min(1).max(1000).default(100),
+  limit: integer(1, 1000).default(100),
   after: e164.optional().meta({ description: 'The `next` of the page before' }),
 });
 
