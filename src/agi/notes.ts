@@ -26,18 +26,24 @@ export function createCallNotes(pool: Pool, node: string): CallNotes {
     while (waiting.length > 0) {
       const { batch, later } = oncePerCall(waiting);
       waiting = later;
-      try {
-        const known = await noteCalls(
-          pool,
-          node,
-          batch.map((w) => w.note),
-        );
-        for (const w of batch) w.resolve(known.has(w.note.callId));
-      } catch (error) {
-        for (const w of batch) w.reject(error);
-      }
+      await writeBatch(batch);
     }
     writing = false;
+  }
+
+  async function writeBatch(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const known = await noteCalls(
+        pool,
+        node,
+        batch.map((w) => w.note),
+      );
+      for (const w of batch) w.resolve(known.has(w.note.callId));
+    } catch (error) {
+      // One that Postgres cannot store takes no other along.
+      if (batch.length > 1 && isOfData(error)) for (const w of batch) await writeBatch([w]);
+      else for (const w of batch) w.reject(error);
+    }
   }
 
   return {
@@ -49,6 +55,9 @@ export function createCallNotes(pool: Pool, node: string): CallNotes {
     },
   };
 }
+
+/** Class 22 of Postgres' errors: data exception. */
+const isOfData = (error: unknown) => String((error as { code?: unknown }).code).startsWith('22');
 
 /** One statement can carry one note of a call: `UPDATE ... FROM` takes any one of several that match a row. */
 function oncePerCall(waiting: Waiting[]): { batch: Waiting[]; later: Waiting[] } {
