@@ -29,7 +29,8 @@ const flow = flowDefinition.parse({
 
 /** How it answers when nothing is odd. */
 function usual(command: string): string {
-  if (command.startsWith('CONTROL STREAM FILE')) return '200 result=49 endpos=900';
+  if (command.startsWith('CONTROL STREAM FILE "/menu"')) return '200 result=49 endpos=900';
+  if (command.startsWith('CONTROL STREAM FILE')) return '200 result=0 endpos=-1';
   if (command.startsWith('RECORD FILE')) return '200 result=0 (timeout) endpos=8000';
   if (command.includes('AMDSTATUS')) return '200 result=1 (HUMAN)';
   if (command.includes('DIALSTATUS')) return '200 result=1 (ANSWER)';
@@ -94,7 +95,7 @@ beforeAll(async () => {
     fields: {},
     timeZone: 'UTC',
     about: {},
-    soundOf: () => ({ path: '/sounds/x', seconds: 3 }),
+    soundOf: (part) => ({ path: 'message' in part && part.message === A ? '/menu' : '/bye', seconds: 3 }),
     recordings: { pathFor: () => '/recordings/x', keep: async () => ({ id: null, seconds: 0 }) },
     transfers: {
       begin: async () => ({
