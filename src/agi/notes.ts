@@ -39,22 +39,33 @@ export function createCallNotes(
       const { batch, later } = oncePerCall(waiting);
       waiting = later;
       try {
-        const known = await noteCalls(
-          db,
-          node,
-          batch.map((w) => w.note),
-        );
-        for (const w of batch) w.resolve(known.has(w.note.callId));
+        await writeBatch(batch);
       } catch (error) {
-        const all = isAway(error) ? [...batch, ...waiting] : batch;
+        const all = [...batch, ...waiting];
         for (const w of all) w.reject(error);
-        if (!isAway(error)) continue;
         // In the order in which they came, which matters for those of one call.
         waiting = stopped ? [] : all.filter(({ note }) => !note.hangup);
         await sleep(AGAIN_MS, undefined, { ref: false });
       }
     }
     writing = false;
+  }
+
+  /** Throws when the database is away. */
+  async function writeBatch(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const known = await noteCalls(
+        db,
+        node,
+        batch.map((w) => w.note),
+      );
+      for (const w of batch) w.resolve(known.has(w.note.callId));
+    } catch (error) {
+      if (isAway(error)) throw error;
+      // One that Postgres cannot store takes no other along.
+      if (batch.length > 1 && isOfData(error)) for (const w of batch) await writeBatch([w]);
+      else for (const w of batch) w.reject(error);
+    }
   }
 
   return {
@@ -69,6 +80,9 @@ export function createCallNotes(
     },
   };
 }
+
+/** Class 22 of Postgres' errors: data exception. */
+const isOfData = (error: unknown) => String((error as { code?: unknown }).code).startsWith('22');
 
 /** One statement can carry one note of a call: `UPDATE ... FROM` takes any one of several that match a row. */
 function oncePerCall(waiting: Waiting[]): { batch: Waiting[]; later: Waiting[] } {

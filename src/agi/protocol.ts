@@ -143,7 +143,7 @@ export function parseReply(text: string): Reply | undefined {
   if (!parts) return undefined;
   const rest = parts[2] ?? '';
   const result = RESULT.exec(rest);
-  const endpos = / endpos=(-?\d+)/.exec(result?.[3] ?? '');
+  const endpos = / endpos=(-?\d{1,12})(?!\d)/.exec(result?.[3] ?? '');
   return {
     code: Number(parts[1]),
     result: result?.[1] ?? '',

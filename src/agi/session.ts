@@ -129,7 +129,8 @@ export class AgiSession {
       if (silenceSeconds !== null) args.push(`s=${silenceSeconds}`);
       const reply = await this.#command('RECORD FILE', args, options);
       // After a silence the result is some number or other.
-      if (reply.value === 'dtmf') return { digit: String.fromCharCode(Number.parseInt(reply.result, 10)) };
+      const digit = reply.value === 'dtmf' ? keyOf(Number.parseInt(reply.result, 10)) : null;
+      if (digit !== null) return { digit };
       if (reply.value === 'timeout') return { digit: null };
       if (reply.value === 'hangup' || this.hungUp) throw new HangupError();
       throw new AgiCommandError('RECORD FILE', reply.code, reply.text);
@@ -190,8 +191,9 @@ export class AgiSession {
   /** The key of a `result=`, which is its character code, 0 for none. */
   async #digit(words: string, reply: Reply): Promise<string | null> {
     const result = Number.parseInt(reply.result, 10);
-    if (result > 0) return String.fromCharCode(result);
     if (result === 0) return null;
+    const key = keyOf(result);
+    if (key !== null) return key;
     // The channel is gone, or something failed, and the HANGUP that tells comes after this reply. A command that dead
     // channels refuse is answered after it, or with 511.
     if (!this.hungUp) await this.#command('CHANNEL STATUS', [], {}).catch(hangupOnly);
@@ -207,6 +209,12 @@ export class AgiSession {
     promise.catch(() => {});
     return promise;
   }
+}
+
+/** The key of that character code; null where no telephone has it. */
+function keyOf(code: number): string | null {
+  const key = code > 0 && code < 128 ? String.fromCharCode(code) : '';
+  return /^[0-9*#A-D]$/.test(key) ? key : null;
 }
 
 function hangupOnly(error: unknown): void {

@@ -153,6 +153,19 @@ describe('/hangup', () => {
   });
 });
 
+it('a note that Postgres cannot store takes no other along', async () => {
+  const notes = createCallNotes(database.pool, 'a');
+  const other = callId.replace(/\.........-/, '.00000000-');
+  // The first goes alone; the others are waiting when it is written, and go together.
+  const written = await Promise.allSettled([
+    notes.write({ callId: other, answeredAt: new Date() }),
+    notes.write({ callId: other, key: 'a\0b' }),
+    notes.write({ callId, key: '5', heardSeconds: 2 }),
+  ]);
+  expect(written.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(await attempt()).toMatchObject({ key: '5', heard_seconds: 2 });
+});
+
 describe('a request that cannot be believed', () => {
   it.each([
     ['no arguments', () => []],

@@ -162,6 +162,19 @@ function filled(value: string, of: TemplateValues): string | null {
 const plainKey = (key: string) => (key === 'setvar' ? 'set' : key);
 const pairs = (call: SpooledCall) => call.directives.map(({ key, value }) => [plainKey(key), value]);
 
+/** What may stand in a file for each value, wherever it stands. */
+const SHAPES: [name: string, of: (values: TemplateValues) => string | null, shape: RegExp][] = [
+  ['number', (v) => v.number, /^[+][0-9]{7,15}$/],
+  ['digits', (v) => v.number, /^[+][0-9]{7,15}$/],
+  ['caller_id', (v) => v.callerId, /^[+][0-9]{7,15}$/],
+  ['trunk', (v) => v.trunk, /^[0-9A-Za-z_-]{1,64}$/],
+  ['ring_seconds', (v) => String(v.ringSeconds), /^[0-9]{1,3}$/],
+  ['call', (v) => v.call, /^[0-9a-f.-]{73}$/],
+  ['token', (v) => v.token, /^[0-9A-Za-z_-]{16,128}$/],
+  ['agi', (v) => v.agi, /^agi:[0-9A-Za-z/.:[\]-]+$/],
+  ['reports', (v) => v.reports, /^[0-9A-Za-z_./-]+$/],
+];
+
 /** What the values mean to whoever wrote them, beside what Asterisk made of them. */
 function expectMeant(read: SpooledCall): void {
   const last = (key: string) => read.directives.findLast((d) => d.key === key)?.value;
@@ -230,6 +243,14 @@ it(
           return now === null ? [] : [[key, now]];
         });
         expect(pairs(read)).toEqual(meant);
+        for (const [name, given, shape] of SHAPES) {
+          const value = given(of);
+          const named = asWritten.directives.some(
+            (d) =>
+              filled(d.value, { ...VALUES, callerId: null }) !== d.value && d.value.includes(`{${name}}`),
+          );
+          if (named && value !== null) expect([name, value]).toEqual([name, expect.stringMatching(shape)]);
+        }
         expect([read.complaints, read.cut, read.dials, read.archive, read.earlyMedia]).toEqual([
           [],
           [],
@@ -251,6 +272,7 @@ it(
   () => {
     const some = fc.oneof(
       anything,
+      fc.integer({ min: 20, max: 90 }).map((length) => 'x'.repeat(length)),
       fc.constantFrom('PJSIP/1@a', '"A" <1>', 'A=b;c#d\\', '7', 's'),
       fc.string({ unit: fc.constantFrom(...'a;\\#:="<'), maxLength: 12 }),
     );

@@ -10,6 +10,7 @@ const run = promisify(execFile);
 
 /** `campanile serve` as a process of its own. */
 export interface Program {
+  pid: number;
   /** SIGTERM; resolves with the exit code when it has ended. */
   stop(): Promise<number | null>;
   /** SIGKILL; resolves when it has ended. */
@@ -43,6 +44,7 @@ export async function startProgram(
   await until(() => !running() || said.includes('the API listens'), { timeoutMs: 30_000 });
   if (!running()) throw new Error(`campanile serve ended with ${child.exitCode}:\n${said}`);
   return {
+    pid: child.pid!,
     stop: () => signal(child, 'SIGTERM', ended),
     kill: () => signal(child, 'SIGKILL', ended).then(() => {}),
     ended: ended.then(() => child.exitCode),

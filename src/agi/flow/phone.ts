@@ -110,7 +110,7 @@ async function play(
     try {
       const { digit, playedMs } = await session.play(path, ALL_KEYS.join(''), { fromMs });
       if (digit === null) return { key: null, heardSeconds: seconds ?? playedSoFar() / 1000, hungUp: false };
-      heardMs = heardOf(playedMs, playedSoFar());
+      heardMs = Math.max(0, Math.min(heardOf(playedMs, playedSoFar()), atMostMs(seconds)));
       const key = digit as Key;
       if (keys.includes(key)) return { key, heardSeconds: heardMs / 1000, hungUp: false };
       heard(key);
@@ -126,6 +126,9 @@ async function play(
     }
   }
 }
+
+/** Nobody hears more of a sound than there is. */
+const atMostMs = (seconds: number | null) => (seconds === null ? Number.POSITIVE_INFINITY : seconds * 1000);
 
 const CLOSE_MS = 100;
 
