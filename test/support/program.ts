@@ -14,8 +14,6 @@ export interface Program {
   stop(): Promise<number | null>;
   /** SIGKILL; resolves when it has ended. */
   kill(): Promise<void>;
-  /** Its exit code, once it has ended. */
-  readonly ended: Promise<number | null>;
   /** All that it has written to stderr. */
   said(): string;
 }
@@ -45,7 +43,6 @@ export async function startProgram(
   return {
     stop: () => signal(child, 'SIGTERM', ended),
     kill: () => signal(child, 'SIGKILL', ended).then(() => {}),
-    ended: ended.then(() => child.exitCode),
     said: () => said,
   };
 }
