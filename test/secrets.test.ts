@@ -59,6 +59,7 @@ describe('a secret', () => {
   let admin: string;
   let token: string;
   let api: string;
+  let metricsPort: number;
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'campanile-secrets-'));
@@ -67,10 +68,12 @@ describe('a secret', () => {
     await startConsole(join(spool, 'campanile/pjsip.conf'));
     const [proxy, hookUrl, apiPort] = [await startProxy(), await startReceiver(), await freePort('tcp')];
     secrets['the password of the database'] = decodeURIComponent(new URL(proxy.url).password);
+    metricsPort = await freePort('tcp');
     const environment = {
       DATABASE_URL: proxy.url,
       CAMPANILE_SECRET: INSTALLATION,
       CAMPANILE_LISTEN: `127.0.0.1:${apiPort}`,
+      CAMPANILE_METRICS_LISTEN: `127.0.0.1:${metricsPort}`,
       CAMPANILE_KEEP_FILES: '1d',
       CAMPANILE_WEBHOOK_PRIVATE_HOSTS: 'allow',
       CAMPANILE_SIP_PRIVATE_HOSTS: 'allow',
@@ -84,11 +87,15 @@ describe('a secret', () => {
     await provokeFastAgi();
     await refuseARow();
     await readEverything(attempt);
+    await readMonitoring('as all is well');
     await breakTheDatabase(environment);
-    // Somebody else may be the node now: it ends.
     proxy.cut(true);
-    expect(await program.ended).toBe(1);
+    const says = (what: string) => until(() => program.said().includes(what), { timeoutMs: 20_000 });
+    expect(await says('lost the connection that holds this node')).toBe(true);
+    await readMonitoring('without a database');
     proxy.cut(false);
+    expect(await says('this process is the node again')).toBe(true);
+    expect(await program.stop()).toBe(0);
     operators['the log'] = program.said();
     await runCommands(environment, attempt);
     await readSpool();
@@ -346,7 +353,12 @@ describe('a secret', () => {
     const proxy = await startProxy();
     const before = api;
     const port = await freePort('tcp');
-    const here = { ...environment, DATABASE_URL: proxy.url, CAMPANILE_LISTEN: `127.0.0.1:${port}` };
+    const here = {
+      ...environment,
+      DATABASE_URL: proxy.url,
+      CAMPANILE_LISTEN: `127.0.0.1:${port}`,
+      CAMPANILE_METRICS_LISTEN: '127.0.0.1:0',
+    };
     const program = await startProgram(line.config, 'api', here);
     api = `http://127.0.0.1:${port}`;
     expect((await send('GET', '/v1/trunks')).status).toBe(200);
@@ -413,6 +425,16 @@ describe('a secret', () => {
     const audit = await line.database.pool.query('SELECT * FROM audit_log');
     answers['the audit log'] = JSON.stringify(audit.rows);
     expect(answers['the audit log']).toContain('post /v1/trunks');
+  }
+
+  /** What every process tells without being asked who wants to know. */
+  async function readMonitoring(when: string): Promise<void> {
+    for (const path of ['/metrics', '/readyz', '/healthz']) {
+      const response = await fetch(`http://127.0.0.1:${metricsPort}${path}`);
+      operators[`${path}, ${when}`] = await response.text();
+      expect(operators[`${path}, ${when}`]).not.toBe('');
+    }
+    answers[`/readyz of the API, ${when}`] = (await send('GET', '/readyz')).text;
   }
 
   async function runCommands(environment: Record<string, string>, attempt: string): Promise<void> {

@@ -101,7 +101,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const shutdown = createShutdown();
   try {
     let resume = () => {};
-    const lock = await lockNode(url, node.name, { onRegained: () => resume(), onTaken: onFatal, log });
+    const lock = await lockNode(url, node.name, {
+      onRegained: () => resume(),
+      onTaken: onFatal,
+      log: options.log,
+    });
     shutdown.add(lock.release);
     // Its own, so that no request to the API waits for a claim or makes one wait.
     const pool = createPool(url, log, { name: `campanile ${node.name}`, pipeline: true });

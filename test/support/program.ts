@@ -15,8 +15,6 @@ export interface Program {
   stop(): Promise<number | null>;
   /** SIGKILL; resolves when it has ended. */
   kill(): Promise<void>;
-  /** Its exit code, once it has ended. */
-  readonly ended: Promise<number | null>;
   /** All that it has written to stderr. */
   said(): string;
 }
@@ -47,7 +45,6 @@ export async function startProgram(
     pid: child.pid!,
     stop: () => signal(child, 'SIGTERM', ended),
     kill: () => signal(child, 'SIGKILL', ended).then(() => {}),
-    ended: ended.then(() => child.exitCode),
     said: () => said,
   };
 }
