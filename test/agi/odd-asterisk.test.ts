@@ -109,6 +109,7 @@ beforeAll(async () => {
       whenTold: async () => null,
     },
     deeds: { optOut: async () => {}, ask: async () => null },
+    log,
   };
   const write = async (note: CallNote) => {
     notes.push(note);
@@ -120,7 +121,7 @@ beforeAll(async () => {
     log,
     scripts: {
       answered: answeredScript({ admission, notes: { write }, callOf: async () => call, log }),
-      hangup: hangupScript({ admission, notes: { write } }),
+      hangup: hangupScript({ admission, notes: { write }, log }),
       inbound: inboundScript({
         admission,
         callOf: async () => ({ ...call, passesOn: true, end: async (end) => void ends.push(end) }),
