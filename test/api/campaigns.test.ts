@@ -76,6 +76,15 @@ describe('campaigns', () => {
     expect(list.json.data).toContainEqual(made.json);
   });
 
+  it.each(['0000-01-01T00:00:00Z', '0001-01-01T00:00:00+14:00', '9999-12-31T23:59:59-12:00'])(
+    'are refused with a start in a year that is not written in four digits: %s',
+    async (start_at) => {
+      const body = { name: 'Vespers', trunk_ids: [tenant.trunkId], message_id: tenant.messageId, start_at };
+      const { json } = await api.send('POST', '/v1/campaigns', { token: tenant.token, body });
+      expect(json.errors).toMatchObject([{ field: '/start_at' }]);
+    },
+  );
+
   it('take a share that is next to nothing for none', async () => {
     const id = await createCampaign(api, tenant, { max_abandoned_percent: 5e-324 });
     const { json } = await api.send('GET', `/v1/campaigns/${id}`, { token: tenant.token });

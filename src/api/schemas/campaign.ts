@@ -65,7 +65,14 @@ const callingWindow = z
 
 const instant = z.iso
   .datetime({ offset: true, error: 'must be a time such as 2026-11-21T09:00:00Z' })
+  .refine(hasFourDigitYear, 'must be in the years 1 to 9999, in UTC')
   .transform((text) => new Date(text));
+
+/** Postgres and JSON write others in forms of their own. */
+function hasFourDigitYear(text: string): boolean {
+  const year = new Date(text).getUTCFullYear();
+  return year >= 1 && year <= 9999;
+}
 
 const settings = {
   name,
