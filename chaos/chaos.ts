@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { CampanileError } from '../src/errors.js';
 import { canHaveAsterisk } from '../src/lab/image.js';
 import { FAULTS } from './faults/index.js';
 import { render } from './report.js';
@@ -48,6 +49,15 @@ if (reason) refuse(`no real Asterisk can be had here: ${reason}`);
 
 const began = Date.now();
 const log = (text: string) => console.log(`${((Date.now() - began) / 1000).toFixed(1).padStart(7)}  ${text}`);
-const figures = await runChaos({ minutes, seed, faults, asterisk, log, keep: values.keep });
-console.log(render(figures));
-process.exit(figures.violations.length > 0 ? 1 : 0);
+const broken = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => broken.abort());
+try {
+  const { signal } = broken;
+  const figures = await runChaos({ minutes, seed, faults, asterisk, log, keep: values.keep, signal });
+  console.log(render(figures));
+  process.exit(figures.violations.length > 0 ? 1 : 0);
+} catch (error) {
+  console.error(error instanceof CampanileError ? error.message : error);
+  // What is under way in the run's other parts ends with us.
+  process.exit(2);
+}

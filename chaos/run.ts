@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CampanileError } from '../src/errors.js';
 import { until } from '../src/lab/condition.js';
 import { gather } from './evidence.js';
 import { type Fault, type Injected, NotReached } from './fault.js';
@@ -18,6 +19,8 @@ export interface RunOptions {
   log(text: string): void;
   /** Keep the lab's directory, with all logs. */
   keep?: boolean;
+  /** Breaks the run off: it throws, and nothing is left running. */
+  signal?: AbortSignal;
   /** What is not a violation yet: seconds from a fault's end until calls flow. */
   flowLimitSeconds?: number;
 }
@@ -55,13 +58,15 @@ export async function runChaos(options: RunOptions): Promise<Figures> {
     violations.push({ rule: 'campanile ends only when it is asked to', what: reason });
     void lab.campanile.start();
   };
-  try {
+  async function run(): Promise<Figures> {
     const load = await insertLoad(lab);
     log(`the lab runs in ${lab.dir}`);
     const startedAt = Date.now();
     const deadline = startedAt + options.minutes * 60_000;
     await untilCallsFlow(lab, load, startedAt);
     const busy = keepBusy(load, startedAt, deadline);
+    // It is waited for at the end of the faults.
+    busy.catch(() => {});
     for (const step of fitting(plan(faults, seed), deadline)) {
       draw = createRandom(step.seed);
       await sleep(step.pause * 1000);
@@ -78,10 +83,23 @@ export async function runChaos(options: RunOptions): Promise<Figures> {
     const evidence = await gather(lab, load, injected);
     violations.push(...verify(evidence));
     return figuresOf({ seed, faults, done, evidence, violations, seconds: (Date.now() - startedAt) / 1000 });
+  }
+
+  try {
+    return await Promise.race([run(), broken(options.signal)]);
   } finally {
     over = true;
     await lab.stop();
   }
+}
+
+/** Rejects when `signal` is given and fires. */
+function broken(signal?: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const breakOff = () => reject(new CampanileError('interrupted', 'broken off'));
+    if (signal?.aborted) breakOff();
+    signal?.addEventListener('abort', breakOff);
+  });
 }
 
 /** The steps for which there is time before `deadline`, until for many in a row there is none. */
