@@ -12,7 +12,8 @@ export interface KnownAttempt {
 
 /**
  * Opens attempts that `node` had made before the database was restored from a copy that does not have them; the transaction
- * must have its turn (src/db/turn.ts). Only of contacts that would be called again: those that are pending or retrying.
+ * must have its turn (src/db/turn.ts). Only of contacts that would be called again, those that are pending or retrying, and of those
+ * that were cancelled with their campaign since the copy was put in place.
  * Returns the call ids of these attempts.
  */
 export async function writeBackAttempts(
@@ -35,7 +36,9 @@ export async function writeBackAttempts(
           AS k(tenant_id, contact_id, attempt_id, trunk_id, pbx_trunk, claimed_at)
       ), taken AS (
         UPDATE contacts c SET state = 'calling', attempts = c.attempts + 1, updated_at = statement_timestamp()
-        FROM known k WHERE c.tenant_id = k.tenant_id AND c.id = k.contact_id AND c.state IN ('pending', 'retrying')
+        FROM known k WHERE c.tenant_id = k.tenant_id AND c.id = k.contact_id
+          AND (c.state IN ('pending', 'retrying') OR c.state = 'cancelled' AND EXISTS (SELECT FROM campaigns p
+            WHERE p.tenant_id = c.tenant_id AND p.id = c.campaign_id AND p.status = 'cancelled'))
         RETURNING c.tenant_id, c.id, c.campaign_id, c.number, c.attempts
       )
       INSERT INTO attempts (tenant_id, id, campaign_id, contact_id, trunk_id, pbx_trunk, node, number, ordinal, test, claimed_at)

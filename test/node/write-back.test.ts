@@ -195,6 +195,20 @@ describe('what the journal knows and the database does not', () => {
     ]);
   });
 
+  it('is written back of a campaign that was cancelled before the node had its database', async () => {
+    const { id, contacts } = await insert(2, { status: 'cancelled', retry: { busy: '1h' } });
+    await database.pool.query(`UPDATE contacts SET state = 'cancelled' WHERE campaign_id = $1`, [id]);
+    const entries = contacts.map((c) => entryOf(c.id));
+    journal.claimed(entries);
+    journal.ended([{ callId: entries[0]!.callId, disposition: 'answered' }], ENDED_AT);
+    journal.ended([{ callId: entries[1]!.callId, disposition: 'busy' }], ENDED_AT);
+    expect(await writeBackAll()).toBe(2);
+    expect((await contactsOf(database.pool, id)).map((c) => c.state).toSorted()).toEqual([
+      'answered',
+      'cancelled',
+    ]);
+  });
+
   it('leaves alone who was never called, whose claim was undone, and who has ended', async () => {
     const { id, contacts } = await insert(3);
     const [released, ended] = contacts.map((c) => entryOf(c.id));
