@@ -7,6 +7,7 @@ import { type Config, loadConfig } from '../src/config.js';
 import { type FarEnd, startFarEnd } from '../src/lab/far-end.js';
 import { ensureAsterisk } from '../src/lab/image.js';
 import { freePort } from '../src/lab/ports.js';
+import { mountSmallDisk, type SmallDisk } from '../src/lab/small-disk.js';
 import { packageRoot } from '../src/root.js';
 import { createShutdown } from '../src/shutdown.js';
 import { type AgiRelay, startAgiRelay } from './agi-relay.js';
@@ -26,6 +27,8 @@ export interface ChaosLab {
   readonly campanile: CampanileProgram;
   readonly asterisk: LabAsterisk;
   readonly postgres: LabPostgres;
+  /** What the spool lies on. */
+  readonly spoolDisk: SmallDisk;
   /** Stands between Asterisk and our FastAGI: the call files name it. */
   readonly agi: AgiRelay;
   readonly farEnd: FarEnd;
@@ -59,6 +62,7 @@ exten => s,1,Set(PJSIP_HEADER(add,${HEADER})=\${CAMPANILE_CALL})
 `;
 
 const PATIENCE_MS = 120_000;
+const SPOOL_BYTES = 64 << 20;
 
 /** Starts Postgres, a far end, Asterisk, the relay and Campanile; `stop` ends all of it and removes its directory. */
 export async function startChaosLab(options: LabOptions): Promise<ChaosLab & { stop(): Promise<void> }> {
@@ -100,9 +104,14 @@ async function startParts(
     loggedHeader: HEADER,
   });
   shutdown.add(farEnd.stop);
+  // A disk of its own, which may be full or read-only.
+  const spoolDir = join(dir, 'asterisk', 'spool');
+  const spoolDisk = await mountSmallDisk(spoolDir, SPOOL_BYTES);
+  shutdown.add(spoolDisk.unmount);
   const asterisk = await startLabAsterisk({
     image,
     dir: join(dir, 'asterisk'),
+    shares: [spoolDir],
     sipPort: await freePort('udp'),
     farEnds: { far: farEnd.address },
     includes: [join(packageRoot, 'dialplan', 'campanile.conf')],
@@ -139,6 +148,7 @@ async function startParts(
     campanile,
     asterisk,
     postgres,
+    spoolDisk,
     agi,
     farEnd,
     query: (sql, values) => patiently(async () => (await pool.query(sql, values)).rows),

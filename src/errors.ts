@@ -55,6 +55,7 @@ export type FaultCode =
   | 'sip_account_refused'
   | 'spool_name_refused'
   | 'spool_place_failed'
+  | 'spool_taken'
   | 'spool_unusable'
   | 'spool_write_failed'
   | 'template_invalid'

@@ -66,7 +66,9 @@ function unavailable(cause: unknown): CampanileError {
 function restAfterFailure(): FetchImplementation {
   let failure: { error: unknown; until: number } | undefined;
   return async (url, options) => {
-    if (failure && Date.now() < failure.until) throw failure.error;
+    const pause = failure ? failure.until - Date.now() : 0;
+    // A longer one than there is: the clock was set back.
+    if (failure && pause > 0 && pause <= FAILURE_PAUSE_SECONDS * SECOND) throw failure.error;
     try {
       const response = await fetch(url, options);
       if (response.status !== 200) throw new Error(`it answered ${response.status}, not 200`);

@@ -16,7 +16,7 @@ export interface FileLock {
  * Takes flock(2) on `file`, creating it. Waits for it, or with `wait` false returns null when it is taken.
  *
  * Node has no flock, so a small shell holds it for us for as long as its stdin is open: our end closes with us, also
- * after kill -9. Systems other than Linux have no flock(1): nothing is locked there, and Postgres' own guards remain.
+ * after kill -9. It is open for reading, which keeps no filesystem from being made read-only. Systems other than Linux have no flock(1): nothing is locked there, and Postgres' own guards remain.
  */
 export async function lockFile(
   file: string,
@@ -24,7 +24,7 @@ export async function lockFile(
   { wait }: { wait: boolean },
 ): Promise<FileLock | null> {
   const flock = `flock ${kind === 'shared' ? '-s' : '-x'} ${wait ? '' : '-n'} 9`;
-  const script = `command -v flock >/dev/null || exit ${noFlock}; exec 9>>"$1" && ${flock} && echo && exec cat >/dev/null`;
+  const script = `command -v flock >/dev/null || exit ${noFlock}; : >>"$1" && exec 9<"$1" && ${flock} && echo && exec cat >/dev/null`;
   const holder = spawn('/bin/sh', ['-c', script, 'sh', file], {
     cwd: '/',
     env: plainEnvironment(),

@@ -20,8 +20,10 @@ export interface Ending {
   callId: string;
   /** The archive's `Status:`; null when Asterisk never wrote it, or there is no archived file. */
   archiveStatus: ArchiveStatus | null;
-  /** Decides where nothing needs to be concluded: the file was lost or taken back. */
-  as?: 'lost' | 'cancelled';
+  /** Decides where nothing needs to be concluded: the file was lost or taken back, or the journal of the node says so. */
+  as?: Disposition;
+  /** When it ended, as the node's journal tells, which does not know what was heard: src/node/write-back.ts. */
+  fromJournal?: Date;
   /** What the hangup handler left in a file; without it, what FastAGI `/hangup` was told counts. */
   report?: HangupReport;
   /** The hangup handler may be at work yet: without its report the attempt is left open this time. */
@@ -115,7 +117,8 @@ export async function finishAttempts(tx: Tx, endings: readonly Ending[]): Promis
   const ending = endAttempts(tx, over);
   // Whoever awaits it hears of an error; that nobody does yet must not end the process.
   ending.catch(() => {});
-  const calls = over.filter(({ attempt }) => !attempt.test).map(endedCallOf);
+  // What a journal tells happened long ago.
+  const calls = over.filter(({ attempt, ending }) => !attempt.test && !ending.fromJournal).map(endedCallOf);
   const trunks = calls.some(mustBeJudged) ? await judgeTrunks(tx, calls) : [];
   const faulty = over.filter(({ disposition }) => isTrunkFault(disposition));
   const orders = faulty.length > 0 ? await findTrunkOrders(tx, campaignsOf(faulty)) : [];
@@ -230,7 +233,7 @@ async function endAttempts(tx: Tx, over: readonly Over[]): Promise<void> {
   const reports = over.map((o) => o.ending.report);
   await tx.query({
     name: 'finish-attempts',
-    text: countingEnded(`UPDATE attempts a SET state = 'ended', ended_at = statement_timestamp(), archive_status = d.archive_status,
+    text: countingEnded(`UPDATE attempts a SET state = 'ended', ended_at = coalesce(d.from_journal, statement_timestamp()), archive_status = d.archive_status,
         placed_at = d.placed_at, begun_at = d.begun_at, disposition = d.disposition,
         hangup_at = coalesce(a.hangup_at, CASE WHEN d.hung_up_by IS NOT NULL THEN statement_timestamp() END),
         hangup_cause = coalesce(a.hangup_cause, d.hangup_cause),
@@ -239,12 +242,12 @@ async function endAttempts(tx: Tx, over: readonly Over[]): Promise<void> {
         hung_up_by = coalesce(a.hung_up_by, d.hung_up_by),
         ring_seconds = coalesce(a.ring_seconds, d.ring_seconds),
         talk_seconds = coalesce(a.talk_seconds, d.talk_seconds),
-        silent = coalesce(a.heard_seconds, 0) = 0
+        silent = d.from_journal IS NULL AND coalesce(a.heard_seconds, 0) = 0
           AND (d.disposition = 'answered' OR d.disposition = 'machine' AND a.machine ->> 'cause' = 'INITIALSILENCE')
       FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::text[], $8::text[],
-        $9::real[], $10::real[], $11::timestamptz[], $12::timestamptz[])
+        $9::real[], $10::real[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
         AS d(tenant_id, id, archive_status, disposition, hangup_cause, sip_status, dial_status, hung_up_by,
-          ring_seconds, talk_seconds, placed_at, begun_at)
+          ring_seconds, talk_seconds, placed_at, begun_at, from_journal)
       WHERE a.tenant_id = d.tenant_id AND a.id = d.id`),
     values: [
       over.map((o) => o.attempt.tenant_id),
@@ -259,6 +262,7 @@ async function endAttempts(tx: Tx, over: readonly Over[]): Promise<void> {
       reports.map((r) => r?.talkSeconds ?? null),
       over.map((o) => o.ending.placedAt ?? null),
       over.map((o) => o.ending.begunAt ?? null),
+      over.map((o) => o.ending.fromJournal ?? null),
     ],
   });
 }

@@ -11,6 +11,8 @@ export interface NodeLock {
 }
 
 export interface NodeLockOptions {
+  /** The database is back, perhaps from a copy: what is to be done before anything may be placed. */
+  beforeRegained(): Promise<unknown>;
   /** The lock is held again, after the database was away. */
   onRegained(): void;
   /** Another process has become the node meanwhile (`node_taken`): this one must not go on. */
@@ -29,12 +31,12 @@ const LET_GO_MS = 2000;
  * database is back. Throws a CampanileError (code `node_taken`) when another process holds the name.
  */
 export async function lockNode(url: string, node: string, options: NodeLockOptions): Promise<NodeLock> {
-  const { onRegained, onTaken, log } = options;
+  const { beforeRegained, onRegained, onTaken, log } = options;
   let released = false;
   let held: pg.Client | null = null;
 
-  /** Connects and locks; null when another session has the lock. */
-  async function take(): Promise<pg.Client | null> {
+  /** Connects and locks, and holds the lock once `first` is done; null when another session has it. */
+  async function take(first: () => Promise<unknown>): Promise<pg.Client | null> {
     const client = new pg.Client({
       connectionString: url,
       application_name: `campanile node ${node}`,
@@ -42,7 +44,9 @@ export async function lockNode(url: string, node: string, options: NodeLockOptio
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
     });
+    let broken = false;
     const lose = () => {
+      broken = true;
       if (held !== client) return;
       held = null;
       if (!released) void takeAgain();
@@ -56,6 +60,8 @@ export async function lockNode(url: string, node: string, options: NodeLockOptio
         [NODE_LOCKS, node],
       );
       if (rows[0]?.taken) {
+        await first();
+        if (broken) throw new CampanileError('node_lost', `lost the lock of node "${node}" again`);
         held = client;
         return client;
       }
@@ -73,7 +79,7 @@ export async function lockNode(url: string, node: string, options: NodeLockOptio
     for (let pause = AGAIN_MS.first; !released; pause = Math.min(2 * pause, AGAIN_MS.longest)) {
       await sleep(pause);
       if (released) return;
-      const client = await take().catch(() => undefined);
+      const client = await take(beforeRegained).catch(() => undefined);
       if (client === undefined) continue;
       if (client) {
         if (released) return void (await client.end().catch(() => {}));
@@ -85,7 +91,7 @@ export async function lockNode(url: string, node: string, options: NodeLockOptio
     }
   }
 
-  if (!(await take())) throw takenError(node);
+  if (!(await take(async () => {}))) throw takenError(node);
   return {
     require() {
       if (!held)

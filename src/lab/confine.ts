@@ -32,7 +32,7 @@ export interface ConfineOptions {
   outliveUs?: boolean;
   /** In a pid namespace of its own, as in a container: as its pid 1, or as pid 2 below a shell. */
   ownPid?: 1 | 2;
-  /** Beside our environment. */
+  /** The program's, beside our environment. */
   env?: Record<string, string>;
 }
 
@@ -53,7 +53,6 @@ export async function confine(options: ConfineOptions): Promise<Confined> {
     child = spawn(program, args, {
       detached: true, // Ctrl-C in a terminal is ours to handle, not the program's.
       stdio: ['ignore', output, output],
-      env: { ...process.env, ...options.env },
     });
     await once(child, 'spawn');
   } catch (cause) {
@@ -166,7 +165,10 @@ function mountScript(options: ConfineOptions): string {
   const chroot = ['chroot', ...(user ? [`--userspec=${user.uid}:${user.gid}`, '--groups='] : []), root];
   // Taking another user id clears the parent-death signal, so it is set again after chroot has done that.
   const death = options.outliveUs ? [] : DIE_WITH_US;
-  script.push(`exec ${[...chroot, ...death, ...command].map(quote).join(' ')}`);
+  // Only for the program itself: what prepares its mounts is another user.
+  const own = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
+  const environment = own.length > 0 ? ['env', ...own] : [];
+  script.push(`exec ${[...chroot, ...death, ...environment, ...command].map(quote).join(' ')}`);
   return script.join('\n');
 }
 

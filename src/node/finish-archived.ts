@@ -24,7 +24,8 @@ export function createFinishArchived(options: {
   const waitingSince = new Map<string, number>();
 
   return async (files) => {
-    const now = Date.now();
+    // Not the time of day, which may be set.
+    const now = performance.now();
     const endings = files.map(({ callId, status, startedAt, archivedAt }) => ({
       callId,
       archiveStatus: status,

@@ -3,6 +3,7 @@ import type { TransferTold } from '../calls/flow/transfer.js';
 import { hangupNames } from '../calls/report.js';
 import type { Ending } from '../db/finish.js';
 import type { Logger } from '../log.js';
+import type { Journal } from '../spool/journal.js';
 import type { Reports } from '../spool/reports.js';
 import { tellEnded } from './call-log.js';
 import type { OpenCalls } from './open-calls.js';
@@ -12,6 +13,7 @@ import type { Turns } from './turns.js';
 export interface FinishingOptions {
   turns: Turns;
   reports: Reports;
+  journal: Pick<Journal, 'ended'>;
   openCalls: OpenCalls;
   transfers: Pick<CallTransfers, 'ended'>;
   log: Logger;
@@ -26,13 +28,14 @@ export async function finishCalls(
   endings: readonly Ending[],
   options: FinishingOptions,
 ): Promise<Set<string>> {
-  const { turns, reports, openCalls, transfers, log } = options;
+  const { turns, reports, journal, openCalls, transfers, log } = options;
   const callIds = endings.map((e) => e.callId);
   const found = reports.find(callIds);
   // fail point: report read
   await endTransfers(reports.findTransfers(callIds), transfers, log);
   for (const [callId, report] of found)
     log.debug({ ...logNamesOf(callId), told_by: 'file', ...hangupNames(report) }, 'hangup reported');
+  const at = new Date();
   const finished = await turns.finish(
     endings.map((ending) => {
       const placedAt = openCalls.placedAt(ending.callId);
@@ -46,6 +49,12 @@ export async function finishCalls(
   reports.forget([...ended]);
   const begun = new Map(endings.map(({ callId, begunAt }) => [callId, begunAt ?? null]));
   tellEnded(finished, (callId) => begun.get(callId) ?? null, log);
+  try {
+    journal.ended(finished, at);
+  } catch (error) {
+    // They have ended all the same; after a restore of the database they would be `lost`.
+    log.error({ calls: finished.length, err: error }, 'cannot write down in the journal how calls ended');
+  }
   return ended;
 }
 

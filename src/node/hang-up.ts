@@ -19,6 +19,15 @@ export async function hangUp(ask: Ask, callIds: ReadonlySet<string>): Promise<nu
   return hungUp.filter(Boolean).length;
 }
 
+/** The calls that Asterisk has a channel of; the channels of others may be among what is asked about. */
+export async function findCallsUp(ask: Ask): Promise<Set<string>> {
+  const names = parseChannels(await ask('core show channels concise'));
+  const calls = await mapConcurrently(names, async (name) =>
+    parseCall(await ask(`core show channel ${name}`)),
+  );
+  return new Set(calls.filter((callId) => callId !== null));
+}
+
 /**
  * The names of the channels in what `core show channels concise` prints (Asterisk 16 and 22): the first of the values of a line,
  * which have `!` between them. One that would not come back as one word of a command is none of ours.

@@ -35,11 +35,14 @@ import { NOTHING_CLOSED } from '../scheduler/closed.js';
 import { createPasswordSeal, createWebhookSeal } from '../seal.js';
 import { createShutdown } from '../shutdown.js';
 import { openSpool } from '../spool/directories.js';
+import { createJournal } from '../spool/journal.js';
 import { createReconciler } from '../spool/reconciler.js';
 import { createReports } from '../spool/reports.js';
 import { refuseSandboxSpool } from '../spool/sandbox-spool.js';
+import { lockSpool } from '../spool/spool-lock.js';
 import type { Template } from '../spool/template.js';
 import { createArchiveWatcher } from '../spool/watcher.js';
+import { createWritableWatch } from '../spool/writable.js';
 import { answeredCall } from './answered-call.js';
 import { createRestartWatch } from './asterisk-restarts.js';
 import { tellReleased, tellTakenOver } from './call-log.js';
@@ -49,6 +52,7 @@ import { createDeleteTenants } from './delete-tenants.js';
 import { expireInTurns } from './expire-campaigns.js';
 import { createFinishArchived } from './finish-archived.js';
 import { finishCalls } from './finish-calls.js';
+import { findCallsUp } from './hang-up.js';
 import { createInbound } from './inbound.js';
 import { createOpenCalls, tenantOf } from './open-calls.js';
 import { createCallRecordings } from './recordings.js';
@@ -59,6 +63,7 @@ import { createCallTransfers } from './transfers.js';
 import { createTurnReport } from './turn-report.js';
 import { createTurns } from './turns.js';
 import { bySweep, watchNode } from './watch-node.js';
+import { writeBack } from './write-back.js';
 
 /** So many recordings are deleted within a statement's time. */
 const MOST_AT_ONCE = 1000;
@@ -101,10 +106,16 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const shutdown = createShutdown();
   try {
     let resume = () => {};
+    let catchUp: () => Promise<unknown> = async () => {};
     const lock = await lockNode(url, node.name, {
+      beforeRegained: () =>
+        catchUp().catch((error) => {
+          log.error({ err: error }, 'cannot compare the database with the journal yet: nothing is placed');
+          throw error;
+        }),
       onRegained: () => resume(),
       onTaken: onFatal,
-      log: options.log,
+      log,
     });
     shutdown.add(lock.release);
     // Its own, so that no request to the API waits for a claim or makes one wait.
@@ -118,6 +129,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       asteriskRun: config.asteriskRunDir,
     });
     if (!sandbox) refuseSandboxSpool(spool.root);
+    const spoolLock = await lockSpool(spool);
+    shutdown.add(spoolLock.release);
     await registerNode(pool, node);
 
     const tokens = createCallTokens(secret);
@@ -137,9 +150,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       atOnce: config.speech.atOnce,
       keepSeconds: config.speech.keepSeconds,
     });
+    const journal = createJournal(spool);
     const speaking = createSpeaking({
       pool,
       spool,
+      journal,
       speech,
       openCalls,
       inFlight,
@@ -155,6 +170,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       node,
       spool,
       reports,
+      journal,
       templates,
       tokens,
       hashNumber: createNumberHash(secret),
@@ -170,7 +186,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       onSweepFind: (calls) => metrics.foundBySweep('claim', calls),
       log,
     });
-    const finish = (endings: Ending[]) => finishCalls(endings, { turns, reports, openCalls, transfers, log });
+    const finish = (endings: Ending[]) =>
+      finishCalls(endings, { turns, reports, journal, openCalls, transfers, log });
     const cancel = () => withdrawCancelledCalls({ db: pool, node: node.name, spool, inFlight, finish, log });
 
     const recordings = createCallRecordings(pool, spool.recordings, log);
@@ -213,6 +230,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       onArchived: (files) => finishArchived(files),
       onSweepFind: (files) => metrics.foundBySweep('archive', files),
     });
+    const ask = (command: string) =>
+      sandbox ? Promise.resolve('') : askAsterisk(config.asteriskRunDir, command);
+    const findUp = () =>
+      findCallsUp(ask).catch((error) => {
+        log.warn({ err: error }, 'cannot ask Asterisk which calls are up');
+        return null;
+      });
     const reconciler = createReconciler({
       spool,
       reports,
@@ -226,12 +250,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
         },
       },
       async release(callIds) {
+        journal.released(callIds);
         await releaseAttempts(pool, callIds);
         tellReleased(callIds, 'it was never placed', log);
       },
       finish,
       dispose: watcher.dispose,
       onReconciled: metrics.reconciled,
+      ...(sandbox ? {} : { findUp }),
     });
     const reconcile = () =>
       reconciler.run().catch((error) => log.error({ err: error }, 'cannot reconcile the spool'));
@@ -239,8 +265,6 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       turns.wake();
       void reconcile();
     };
-    const ask = (command: string) =>
-      sandbox ? Promise.resolve('') : askAsterisk(config.asteriskRunDir, command);
     const sipAccounts = createSipAccounts({
       pool,
       node: node.name,
@@ -267,6 +291,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
           everySeconds: 1,
           name: 'see that Asterisk was started anew',
           run: createRestartWatch(spool.asteriskStartedAt, reconcile),
+        },
+        {
+          everySeconds: 1,
+          name: 'see that the spool can be written',
+          run: createWritableWatch(spool, reconciler, log),
         },
         { everySeconds: 5, name: 'withdraw cancelled calls', run: bySweep(metrics, 'cancel', cancel) },
         { everySeconds: 2, name: 'delete tenants', run: deleting.run },
@@ -296,6 +325,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
                 run: bySweep(metrics, 'sip_accounts', sipAccounts.sync),
               },
             ]),
+        {
+          everySeconds: 60,
+          name: 'remove what the journal need not know any more',
+          run: async () => journal.tidy(),
+        },
         { everySeconds: 600, name: 'forget tries of long ago', run: () => forgetTries(pool) },
         { everySeconds: 600, name: 'forget old counts of trunks', run: () => forgetTrunkCounts(pool) },
         {
@@ -307,6 +341,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log,
     );
 
+    catchUp = () => writeBack({ pool, node: node.name, journal, log });
+    await catchUp();
     await openCalls.load();
     tellTakenOver(openCalls.all(), log);
     for (const { callId, texts } of openCalls.all()) {

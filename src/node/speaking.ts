@@ -6,6 +6,7 @@ import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Speech } from '../messages/speech/speech.js';
 import type { Spool } from '../spool/directories.js';
+import type { Journal } from '../spool/journal.js';
 import { fileNameOf } from '../spool/name.js';
 import { place, unstage } from '../spool/writer.js';
 import { tellPlaced, tellReleased } from './call-log.js';
@@ -25,6 +26,7 @@ export interface Speaking {
 export interface SpeakingOptions {
   pool: Pool;
   spool: Spool;
+  journal: Pick<Journal, 'released'>;
   speech: Pick<Speech, 'prepare' | 'stop'>;
   openCalls: OpenCalls;
   inFlight: Set<string>;
@@ -48,7 +50,7 @@ interface Outcome {
 }
 
 export function createSpeaking(options: SpeakingOptions): Speaking {
-  const { pool, spool, speech, openCalls, inFlight, log, onReleased, onPlaced } = options;
+  const { pool, spool, journal, speech, openCalls, inFlight, log, onReleased, onPlaced } = options;
   const { waitSeconds = WAIT_SECONDS } = options;
   const waiting = new Set<Promise<void>>();
   const stopping = new AbortController();
@@ -133,6 +135,7 @@ export function createSpeaking(options: SpeakingOptions): Speaking {
         'calls are held: cannot speak',
       );
     openCalls.remove(callIds);
+    journal.released(callIds);
     await releaseAttempts(pool, callIds, unspoken);
     for (const callId of callIds)
       tellReleased(

@@ -7,7 +7,7 @@ import { releaseAttempts } from '../db/open-attempts.js';
 import { type Pool, transaction } from '../db/pool.js';
 import type { TrunkVerdict } from '../db/trunk-health.js';
 import { waitForTurn } from '../db/turn.js';
-import { CampanileError } from '../errors.js';
+import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Sounds } from '../messages/sounds.js';
 import type { Speech } from '../messages/speech/speech.js';
@@ -15,6 +15,7 @@ import type { HashNumber } from '../number-hash.js';
 import { type ClaimedCall, type ClaimMemory, claimCalls, type RefusedCall } from '../scheduler/claim.js';
 import type { Pass } from '../scheduler/scheduler.js';
 import type { Spool } from '../spool/directories.js';
+import type { Journal } from '../spool/journal.js';
 import { fileNameOf } from '../spool/name.js';
 import type { Reports } from '../spool/reports.js';
 import { renderTemplate, type Template } from '../spool/template.js';
@@ -32,6 +33,7 @@ export interface TurnOptions {
   node: NodeLimits;
   spool: Spool;
   reports: Reports;
+  journal: Pick<Journal, 'claimed' | 'released'>;
   templates: ReadonlyMap<string, Template>;
   tokens: CallTokens;
   hashNumber: HashNumber;
@@ -103,6 +105,14 @@ export async function takeTurn(
     });
     // fail point: claimed
     const committed = performance.now();
+    finished(ended);
+    try {
+      options.journal.claimed(claim.calls);
+    } catch (error) {
+      const callIds = claim.calls.map(({ callId }) => callId);
+      await takeBack(callIds, messageOf(error), options);
+    }
+    // fail point: written down before placed
     const ready = opened.filter(isReady);
     const isPlaced = new Set(ready);
     openCalls.add(ready);
@@ -118,14 +128,17 @@ export async function takeTurn(
     const waiting = new Map(opened.flatMap((call) => (isPlaced.has(call) ? [] : [[call.callId, call]])));
     staged = staged.filter((callId) => !waiting.has(callId));
     speaking.take([...waiting.values()]);
-    finished(ended);
     // fail point: turn over
     const isFailed = new Set(failed.map(({ name }) => name));
     const placed = ready.filter(({ callId }) => !isFailed.has(fileNameOf(callId)));
     options.report?.ended(endings, ended);
     options.report?.turned(opened.length, placed, { began, committed });
     tellTrunks(trunks, options.log);
-    if (failed.length > 0) await takeBack(failed, options);
+    if (failed.length > 0) {
+      const callIds = failed.map(({ name }) => name.replace(/\.call$/, ''));
+      options.journal.released(callIds);
+      await takeBack(callIds, failed[0]!.reason, options);
+    }
     return { wakeInMs: claim.wakeInMs, claimed: opened.length };
   } finally {
     for (const callId of staged) inFlight.delete(callId);
@@ -160,20 +173,17 @@ function render(call: ClaimedCall, { templates, tokens, agiUrl, reports }: TurnO
   });
 }
 
+/** Undoes the claims of calls whose files lie in staging/, and throws. */
 async function takeBack(
-  failed: readonly { name: string; reason: string }[],
+  callIds: readonly string[],
+  reason: string,
   { pool, spool, openCalls, log }: TurnOptions,
 ): Promise<never> {
-  const names = failed.map((f) => f.name);
-  const callIds = names.map((name) => name.replace(/\.call$/, ''));
-  log.error(
-    { calls: failed.length, reason: failed[0]?.reason },
-    'cannot place calls; taking their claims back',
-  );
+  log.error({ calls: callIds.length, reason }, 'cannot place calls; taking their claims back');
   openCalls.remove(callIds);
   await releaseAttempts(pool, callIds);
   tellReleased(callIds, 'its file could not be placed', log);
-  unstage(spool, names);
+  unstage(spool, callIds.map(fileNameOf));
   // The scheduler leaves a spool that has just failed alone for a while.
-  throw new CampanileError('spool_place_failed', `cannot place ${failed.length} calls: ${failed[0]?.reason}`);
+  throw new CampanileError('spool_place_failed', `cannot place ${callIds.length} calls: ${reason}`);
 }

@@ -1,6 +1,6 @@
 interface Entry {
   failures: number;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds, of the clock that `now` is told from. */
   notBefore: number;
   group: number;
 }
@@ -8,7 +8,7 @@ interface Entry {
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 5000;
 
-/** Remembers which files could not be processed, and when they may be tried again. */
+/** Remembers which files could not be processed, and when they may be tried again. `now` is of a clock that nobody sets. */
 export interface Backlog {
   /** The names to process now: those that never failed as one batch, then each group that is due. */
   select(names: readonly string[], now: number): string[][];

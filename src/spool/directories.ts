@@ -19,6 +19,8 @@ export interface Spool {
   reports: string;
   /** Ours: what callees say, which Asterisk writes, until it is in the database. */
   recordings: string;
+  /** Ours: what this node did, for the day on which the database is lost: journal.ts. */
+  journal: string;
   /** Ours: files that no attempt in the database belongs to. */
   quarantine: string;
   /** Ours: archived files that the admin wants to keep. */
@@ -56,6 +58,7 @@ export async function openSpool({ spool: root, owner, mode, asteriskRun }: Spool
     staging: join(own, 'staging'),
     reports: join(own, 'reports'),
     recordings: join(own, 'recordings'),
+    journal: join(own, 'journal'),
     quarantine: join(own, 'quarantine'),
     kept: join(own, 'kept'),
     owner,
@@ -76,8 +79,8 @@ export async function openSpool({ spool: root, owner, mode, asteriskRun }: Spool
   }
   const outgoing = await checkOutgoing(spool.outgoing);
   if (!owner) spool.owner = givenTo(spool.outgoing, outgoing);
-  const { done, staging, reports, recordings, quarantine, kept } = spool;
-  for (const directory of [done, own, staging, reports, recordings, quarantine, kept]) {
+  const { done, staging, reports, recordings, journal, quarantine, kept } = spool;
+  for (const directory of [done, own, staging, reports, recordings, journal, quarantine, kept]) {
     await makeLike(directory, outgoing);
   }
   await checkAsteriskEnters(own, outgoing);

@@ -1,3 +1,4 @@
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Spool } from './directories.js';
@@ -11,6 +12,8 @@ export interface Disposal {
   purge(): Promise<number>;
 }
 
+/** Says that the one try is over: an Asterisk that finds the file in outgoing/ again closes it, whatever its pid, and dials nobody. */
+const USED_UP = '\nEndRetry: 0 1 (0)\n';
 const HOUR_MS = 3_600_000;
 const HOUR = /^\d{4}-\d\d-\d\dT\d\d$/;
 
@@ -36,6 +39,7 @@ export function createDisposal(
         await mkdir(hour, { recursive: true });
         await rename(path, join(hour, name)).catch(ignoreMissing);
       });
+      useUp(join(hour, name));
     },
     async purge() {
       const over = (await readdir(spool.kept)).filter(
@@ -52,4 +56,17 @@ export function createDisposal(
 export async function quarantine(spool: Spool, name: string, directory: string): Promise<void> {
   checkName(name);
   await rename(join(directory, name), join(spool.quarantine, name)).catch(ignoreMissing);
+  useUp(join(spool.quarantine, name));
+}
+
+/** On a disk that is full it stays as it is: that is no reason not to put it away. */
+function useUp(path: string): void {
+  try {
+    const file = openSync(path, constants.O_WRONLY | constants.O_APPEND);
+    try {
+      writeSync(file, USED_UP);
+    } finally {
+      closeSync(file);
+    }
+  } catch {}
 }

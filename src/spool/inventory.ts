@@ -17,6 +17,8 @@ export interface FoundFile {
   /** The last change of the file or its name. */
   since: Date;
   begunAt: Date | null;
+  /** Whether the Asterisk that runs now began it, and not one before: null where only the clock can tell. */
+  sameRun: boolean | null;
   /** When it was written. */
   writtenAt: Date;
 }
@@ -25,6 +27,8 @@ export interface Inventory {
   files: FoundFile[];
   /** All call ids that were seen anywhere, those of files that somebody is at work on included. */
   seen: Set<CallId>;
+  /** When the running Asterisk started; null when it does not run. */
+  asteriskStartedAt: Date | null;
 }
 
 export interface InventoryOptions {
@@ -34,9 +38,17 @@ export interface InventoryOptions {
   announceSeconds: number;
 }
 
-/** Lists the call files of the three directories, again and again; remembers which calls have begun. */
+/**
+ * Lists the call files of the three directories, again and again; remembers which calls have begun, and under which run of
+ * Asterisk: clocks can be set, so the time of a call's begin is asked only where nobody was here to see it.
+ */
 export function createInventory(spool: Spool, { inFlight, announceSeconds }: InventoryOptions) {
   const begun = new Map<string, Date>();
+  /** The run of Asterisk that a call was seen to be begun in; null when it may have been one before. */
+  const runs = new Map<string, number | null>();
+  /** Which start it was that is known to have happened, and what lay in outgoing/ when that was seen. */
+  let run: number | null = null;
+  let before = new Set<string>();
   const directories = {
     staging: spool.staging,
     outgoing: spool.outgoing,
@@ -51,8 +63,17 @@ export function createInventory(spool: Spool, { inFlight, announceSeconds }: Inv
         if (callIdOfFile(name) !== null) places.set(name, [...(places.get(name) ?? []), file]);
       }
     }
-    for (const name of begun.keys()) if (!places.get(name)?.includes('outgoing')) begun.delete(name);
+    for (const known of [begun, runs]) {
+      for (const name of known.keys()) if (!places.get(name)?.includes('outgoing')) known.delete(name);
+    }
+    // After the listing, and looked at right after it: a start takes longer than that to its first call (asterisk-run.ts).
+    const asteriskStartedAt = await spool.asteriskStartedAt();
+    if (asteriskStartedAt && asteriskStartedAt.getTime() !== run) {
+      run = asteriskStartedAt.getTime();
+      before = new Set([...places].flatMap(([name, found]) => (found.includes('outgoing') ? [name] : [])));
+    }
     return {
+      asteriskStartedAt,
       files: [...places].flatMap(([name, found]) => inspect(name, found) ?? []),
       seen: new Set([...places.keys()].map((name) => callIdOfFile(name)!)),
     };
@@ -72,7 +93,15 @@ export function createInventory(spool: Spool, { inFlight, announceSeconds }: Inv
     // Moved on since it was listed; or a directory, which is not ours.
     if (!stat?.isFile()) return null;
     const begunAt = begunAtOf(name, file, stat);
-    return { callId, name, file, directory, since: stat.ctime, begunAt, writtenAt: stat.mtime };
+    const sameRun = begunAt && file === 'outgoing' ? isOfThisRun(name) : null;
+    return { callId, name, file, directory, since: stat.ctime, begunAt, sameRun, writtenAt: stat.mtime };
+  }
+
+  function isOfThisRun(name: string): boolean | null {
+    const known = runs.get(name);
+    if (known === undefined) runs.set(name, before.has(name) ? null : run);
+    const of = runs.get(name) ?? null;
+    return of === null ? null : of === run;
   }
 
   /**

@@ -10,6 +10,12 @@ export interface Finding {
   since: Date;
   /** When Asterisk began the call, to the second; null when its file does not say so. */
   begunAt: Date | null;
+  /** Whether the Asterisk that runs now began it; null where only the times can tell. */
+  sameRun: boolean | null;
+  /** Whether Asterisk has a channel of it; null when it was not asked (doubts.ts). */
+  isUp?: boolean | null;
+  /** Asterisk may have begun the call and not been able to write so. */
+  mayHaveBegun?: boolean;
   /** When the running Asterisk started; null when it does not run. */
   asteriskStartedAt: Date | null;
   /** FastAGI saw the answer. */
@@ -57,20 +63,25 @@ export type Action =
  * | open | outgoing, not begun | waits for Asterisk | leave; announce when it waits for long and Asterisk is up |
  * | open | outgoing, begun after Asterisk's start | call in progress | leave; conclude when it was hung up a minute ago |
  * | open | outgoing, begun before Asterisk's start | Asterisk died in the call | conclude if anything was heard, else lost |
+ * | open | outgoing, begun, and Asterisk has no channel of it | it could not be archived | the same |
+ * | open | outgoing, not begun, the spool was read-only meanwhile | Asterisk may have called, and could not write so | the same |
  * | open | outgoing_done | over | finish |
- * | open | nowhere | placed, and taken away by somebody | conclude or lost, after the grace |
+ * | open | nowhere | placed, and taken away by somebody | conclude or lost, after the grace and when Asterisk has no channel of it |
  * | ended | staging | withdrawn, or taken back | remove |
  * | ended | outgoing, not begun | came back, from a backup perhaps; its contact may be in another attempt | withdraw |
  * | ended | outgoing, begun after Asterisk's start | the same, too late | leave: it is archived in the end |
- * | ended | outgoing, begun before Asterisk's start | finished as lost, file left over | remove |
+ * | ended | outgoing, begun before Asterisk's start, or no channel of it | finished as lost, file left over; or copied back | remove |
  * | ended | outgoing_done | finished, file left over | remove |
  * | none | staging | its claim never committed | remove, after the grace |
- * | none | outgoing, not begun or begun before Asterisk's start | the database was restored, or the campaign deleted | quarantine |
+ * | none | outgoing, not begun, or begun before Asterisk's start, or no channel of it | the database was restored, or the campaign deleted | quarantine |
  * | none | outgoing, begun after Asterisk's start | the same, in progress | leave: it is archived in the end |
  * | none | outgoing_done | the same, over | quarantine |
  *
  * Asterisk archives a call that was hung up at once, unless somebody had taken its file away at that moment and put it
  * back after. Nothing but the hangup tells then.
+ *
+ * "Before Asterisk's start" goes by the clock only for calls that nobody of us saw placed or begun (src/spool/inventory.ts):
+ * clocks are set, by an hour where summer time went into the hardware's.
  *
  * While Asterisk does not run, calls that it began are left: it may be that only its run directory is not where it
  * should be, and nobody can be called meanwhile. What lies in outgoing_done/ is left to the archive watcher for the
@@ -87,7 +98,7 @@ export function recover(finding: Finding): Action {
       if (!isOver(finding)) return 'leave';
       return attempt === 'open' ? 'finish' : attempt === 'ended' ? 'remove' : 'quarantine';
     case 'nowhere':
-      return attempt === 'open' && isOver(finding) ? lost(finding) : 'leave';
+      return attempt === 'open' && isOver(finding) && !finding.isUp ? lost(finding) : 'leave';
   }
 }
 
@@ -98,12 +109,13 @@ function inStaging(finding: Finding): Action {
 }
 
 function inOutgoing(finding: Finding, inProgress: 'leave' | 'restore'): Action {
-  const { attempt, begunAt, asteriskStartedAt } = finding;
+  const { attempt, begunAt } = finding;
   if (!begunAt) {
+    if (attempt === 'open' && finding.mayHaveBegun && finding.asteriskStartedAt) return lost(finding);
     if (attempt === 'open') return mayAnnounce(finding) ? 'announce' : 'leave';
     return attempt === 'ended' ? 'withdraw' : 'quarantine';
   }
-  if (!asteriskStartedAt || !isBefore(begunAt, asteriskStartedAt)) {
+  if (!diedInIt(finding) && finding.isUp !== false) {
     return attempt === 'open' && isOverdue(finding) ? 'conclude' : inProgress;
   }
   if (attempt === 'open') return lost(finding);
@@ -118,9 +130,12 @@ function isOverdue({ hangupAt, now }: Finding): boolean {
   return hangupAt !== null && olderThan(hangupAt, now, OVERDUE_SECONDS);
 }
 
-/** `StartRetry` tells whole seconds. In the second of its start Asterisk begins no call yet (asterisk-run.ts). */
-function isBefore(begunAt: Date, startedAt: Date): boolean {
-  return Math.floor(begunAt.getTime() / 1000) <= Math.floor(startedAt.getTime() / 1000);
+/** Whether Asterisk has started again since it began the call. */
+function diedInIt({ begunAt, asteriskStartedAt, sameRun }: Finding): boolean {
+  if (!begunAt || !asteriskStartedAt) return false;
+  if (sameRun !== null) return !sameRun;
+  // `StartRetry` tells whole seconds. In the second of its start Asterisk begins no call yet (asterisk-run.ts).
+  return Math.floor(begunAt.getTime() / 1000) <= Math.floor(asteriskStartedAt.getTime() / 1000);
 }
 
 function isOver({ since, now, graceSeconds }: Finding): boolean {
@@ -133,6 +148,7 @@ function mayAnnounce({ since, now, announceSeconds, asteriskStartedAt }: Finding
   return olderThan(since, now, announceSeconds) && olderThan(asteriskStartedAt, now, announceSeconds);
 }
 
+/** What lies ahead is old: a clock that was set back must not make anybody wait for hours. */
 function olderThan(since: Date, now: Date, seconds: number): boolean {
-  return now.getTime() - since.getTime() >= seconds * 1000;
+  return Math.abs(now.getTime() - since.getTime()) >= seconds * 1000;
 }

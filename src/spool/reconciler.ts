@@ -1,7 +1,9 @@
 import { existsSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CallId } from '../calls/call-id.js';
 import { messageOf } from '../errors.js';
+import { createDoubts } from './doubts.js';
 import { createInventory, type FoundFile } from './inventory.js';
 import { type Action, type Finding, recover } from './reconcile.js';
 import { type Concerned, type Counts, createRecovery, type RecoveryOptions } from './recovery.js';
@@ -23,6 +25,8 @@ export interface ReconcilerOptions extends RecoveryOptions {
     listOpen(): Promise<(Heard & { callId: CallId })[]>;
   };
   reports: Pick<Reports, 'tidy'>;
+  /** The calls that Asterisk has a channel of; null when it cannot be asked. Without it nobody is asked. */
+  findUp?(): Promise<ReadonlySet<CallId> | null>;
   everySeconds?: number;
   graceSeconds?: number;
   announceSeconds?: number;
@@ -51,6 +55,8 @@ export interface Reconciler {
   /** Runs every `everySeconds`, from one interval on from now. */
   start(): void;
   stop(): Promise<void>;
+  /** The spool could not be written, and can again: the next run asks Asterisk about what lies there. */
+  doubt(): void;
   /** What the PBX had not taken when it looked last; null when it takes its calls. */
   untaken(): { files: number; since: Date } | null;
   /** The last comparison that went through; null before the first. */
@@ -63,6 +69,7 @@ const LEAKS: readonly Action[] = ['release', 'finish', 'conclude', 'lost'];
 const EVERY_SECONDS = 5;
 const GRACE_SECONDS = 10;
 const ANNOUNCE_SECONDS = 10;
+const ARCHIVES_MS = 1000;
 
 /** Brings the spool and the attempts in the database together: at a start, and for whatever went wrong since. */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
@@ -70,6 +77,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { everySeconds = EVERY_SECONDS, graceSeconds = GRACE_SECONDS } = options;
   const { announceSeconds = ANNOUNCE_SECONDS } = options;
   const takeInventory = createInventory(spool, { inFlight, announceSeconds });
+  const doubts = createDoubts(options.findUp ?? (async () => null));
   const carryOut = createRecovery(options);
   const missingSince = new Map<CallId, Date>();
   let waitingSince: ReadonlyMap<CallId, Date> = new Map();
@@ -80,15 +88,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let running = false;
 
   async function reconcile(): Promise<Counts> {
-    const asteriskStartedAt = await spool.asteriskStartedAt();
     // The open attempts before the directories: each had its file when it was listed, so one whose file is in none of
     // them has lost it. The other way round an attempt claimed meanwhile would look like that.
     const open = await attempts.listOpen();
-    const { files, seen } = await takeInventory();
+    const { files, seen, asteriskStartedAt } = await takeInventory();
     // The states after the directories: a file in outgoing/ was placed after its claim had committed, so it has its
     // attempt by now; the other way round it would look like one without.
     const asked = [...new Set(files.map((found) => found.callId))];
     const states = asked.length > 0 ? await attempts.findStates(asked) : new Map();
+    const doubtful = await doubts.settle(files);
+    // A call that is over just now is archived at once.
+    if ([...doubtful.values()].some(({ isUp }) => isUp === false)) await delay(ARCHIVES_MS);
     const now = new Date();
     untaken = findUntaken(waiting(files, now), now, announceSeconds);
     const common = { asteriskStartedAt, now, graceSeconds, announceSeconds };
@@ -110,11 +120,33 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (const found of files) {
       const { state = 'none', sawAnswer = false, hangupAt = null } = states.get(found.callId) ?? {};
       dropSecondLink(found);
-      decide({ ...common, ...found, attempt: state, sawAnswer, hangupAt }, { callId: found.callId, found });
+      const finding = {
+        ...common,
+        ...found,
+        ...doubtful.get(found.name),
+        attempt: state,
+        sawAnswer,
+        hangupAt,
+      };
+      decide(finding, { callId: found.callId, found });
     }
-    for (const { callId, sawAnswer, hangupAt = null, since } of missing(open, seen, now)) {
+    const nowhere = [...missing(open, seen, now)];
+    // Whose file was taken away may still be talking, and must not be called again meanwhile.
+    const isOld = ({ since }: { since: Date }) => now.getTime() - since.getTime() >= graceSeconds * 1000;
+    const up = nowhere.some(isOld) ? await options.findUp?.() : null;
+    for (const { callId, sawAnswer, hangupAt = null, since } of nowhere) {
       decide(
-        { ...common, attempt: 'open', file: 'nowhere', since, begunAt: null, sawAnswer, hangupAt },
+        {
+          ...common,
+          attempt: 'open',
+          file: 'nowhere',
+          since,
+          begunAt: null,
+          sameRun: null,
+          isUp: up?.has(callId) ?? null,
+          sawAnswer,
+          hangupAt,
+        },
         { callId, found: null },
       );
     }
@@ -183,6 +215,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   return {
     run,
+    doubt: doubts.begin,
     untaken: () => untaken,
     compared: () => compared,
     start() {

@@ -62,7 +62,7 @@ export function createArchiveWatcher(options: ArchiveWatcherOptions): ArchiveWat
   let work: Promise<void> | null = null;
   let sweeping: Promise<void> | null = null;
   let sweeper: NodeJS.Timeout | undefined;
-  let purgedAt = 0;
+  let purgedAt = Number.NEGATIVE_INFINITY;
 
   /** Looks at once, or, while a batch is in work, as soon as it is done. */
   function look(): void {
@@ -88,7 +88,7 @@ export function createArchiveWatcher(options: ArchiveWatcherOptions): ArchiveWat
     const names = await list();
     backlog.retain(names);
     const failed: string[][] = [];
-    const batches = backlog.select(names, Date.now());
+    const batches = backlog.select(names, performance.now());
     for (const batch of batches) {
       const files = (await mapConcurrently(batch, readWhenOver)).filter((file) => file !== null);
       if (bySweep) tellOfFinds(files);
@@ -96,7 +96,7 @@ export function createArchiveWatcher(options: ArchiveWatcherOptions): ArchiveWat
     }
     // When nothing at all succeeds it is the database, and smaller batches would only be more of them.
     const split = failed.length === 1 || failed.length < batches.length;
-    for (const group of failed) backlog.delay(group, Date.now(), split);
+    for (const group of failed) backlog.delay(group, performance.now(), split);
   }
 
   function tellOfFinds(files: readonly ArchivedFile[]): void {
@@ -122,7 +122,7 @@ export function createArchiveWatcher(options: ArchiveWatcherOptions): ArchiveWat
       await onArchived(files);
       // Whoever was disposed of is not in the next listing; the others wait for their turn.
       const names = files.map((file) => file.name);
-      backlog.delay(names, Date.now(), false);
+      backlog.delay(names, performance.now(), false);
       return true;
     } catch (error) {
       log.error(
@@ -140,7 +140,7 @@ export function createArchiveWatcher(options: ArchiveWatcherOptions): ArchiveWat
       return file && !(await stillWaitsForStatus(spool, file, statusGraceMs)) ? file : null;
     } catch (error) {
       log.error({ file: name, reason: messageOf(error) }, 'cannot read an archived call file');
-      backlog.delay([name], Date.now(), false);
+      backlog.delay([name], performance.now(), false);
       return null;
     }
   }
@@ -148,8 +148,8 @@ export function createArchiveWatcher(options: ArchiveWatcherOptions): ArchiveWat
   async function sweep(): Promise<void> {
     await hint.refresh();
     look();
-    if (Date.now() - purgedAt < PURGE_EVERY_MS) return;
-    purgedAt = Date.now();
+    if (performance.now() - purgedAt < PURGE_EVERY_MS) return;
+    purgedAt = performance.now();
     const hours = await disposal.purge();
     if (hours > 0) log.info({ hours }, 'removed call files that were kept for long enough');
   }

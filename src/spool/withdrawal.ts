@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { begunAt, type CallFile, parseCallFile } from './call-file.js';
+import { begunAt, type CallFile, directiveOf, parseCallFile } from './call-file.js';
 import type { Spool } from './directories.js';
 import { checkName, ignoreMissing } from './writer.js';
 
@@ -37,8 +37,14 @@ export type Withdrawal = 'withdrawn' | 'begun' | 'gone';
 /** How long Asterisk may take from its stat to its append: microseconds, some milliseconds on a crowded machine. */
 const SETTLE_MS = 200;
 
-/** As far ahead as Asterisk sets it. Should we die now, the next reconciliation finds the file waiting and thaws it. */
-const FROZEN_SECONDS = 20 * 86_400;
+/** Farther ahead than Asterisk sets it. Should we die now, the next reconciliation finds the file waiting and thaws it. */
+const FROZEN_SECONDS = 25 * 86_400;
+
+/** Two RetryTimes of the templates. */
+const ASTERISKS_SECONDS = 20 * 86_400;
+
+/** A time that is less ahead tells nothing. */
+const LONGEST_DOUBT_SECONDS = 86_400;
 
 /** Paths that `withdraw` is at work on: a second one would move a file that the first is putting back. */
 const underWay = new Set<string>();
@@ -89,7 +95,7 @@ export function restore(spool: Spool, name: string): void {
   const seen = look(staged);
   if (!seen) return;
   // As Asterisk set it, or would have. Without it a restart of Asterisk would dial again at once.
-  frozen(staged);
+  frozen(staged, ASTERISKS_SECONDS);
   linked(staged, join(seen.file.status ? spool.done : spool.outgoing, name));
   unlinkSync(staged);
 }
@@ -104,16 +110,24 @@ interface Look {
 /** A call file as it is now, or null when it is not there. */
 export function look(path: string): Look | null {
   try {
-    const { mtime } = statSync(path);
+    const { mtime, ctime } = statSync(path);
     const file = parseCallFile(readFileSync(path, 'utf8'));
-    return { file, begunAt: begunAt(file, mtime) };
+    return { file, begunAt: begunAt(file, mtime) ?? begunUnwritten(file, mtime, ctime) };
   } catch (error) {
     return ignoreMissing(error);
   }
 }
 
-function frozen(path: string): boolean {
-  const ahead = Date.now() / 1000 + FROZEN_SECONDS;
+/** On a full disk `StartRetry` may be missing, but the time is set: two RetryTimes ahead, which ours is not. */
+function begunUnwritten(file: CallFile, mtime: Date, ctime: Date): Date | null {
+  const ahead = 2 * Number(directiveOf(file, 'RetryTime') ?? 0);
+  if (ahead < LONGEST_DOUBT_SECONDS) return null;
+  const off = mtime.getTime() - ctime.getTime() - ahead * 1000;
+  return Math.abs(off) <= 5000 ? ctime : null;
+}
+
+function frozen(path: string, seconds = FROZEN_SECONDS): boolean {
+  const ahead = Date.now() / 1000 + seconds;
   return succeeds('ENOENT', () => utimesSync(path, ahead, ahead));
 }
 

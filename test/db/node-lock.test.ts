@@ -16,9 +16,10 @@ afterEach(async () => {
 });
 afterAll(() => database.drop());
 
-async function lock(node: string) {
+async function lock(node: string, beforeRegained: () => Promise<unknown> = async () => {}) {
   const seen = { regained: 0, taken: [] as CampanileError[] };
   const held = await lockNode(database.url, node, {
+    beforeRegained,
     onRegained: () => {
       seen.regained += 1;
     },
@@ -54,6 +55,25 @@ it('takes the node again when the connection broke, and has nothing done until t
   }
   await expect(lock('back')).rejects.toMatchObject({ code: 'node_taken' });
   expect(seen.taken).toEqual([]);
+});
+
+it('is not held again before what comes first is done, however often that fails', async () => {
+  let asked = 0;
+  let go: (value: unknown) => void = () => {};
+  const compared = new Promise((resolve) => {
+    go = resolve;
+  });
+  const { held, seen } = await lock('first', () => {
+    asked += 1;
+    return asked < 3 ? Promise.reject(new Error('not yet')) : compared;
+  });
+  expect(asked).toBe(0);
+  await breakOff('first');
+  await expect.poll(() => asked, { timeout: 10_000 }).toBe(3);
+  expect([isHeld(held), seen.regained]).toEqual([false, 0]);
+  go(null);
+  await expect.poll(() => seen.regained).toBe(1);
+  expect(isHeld(held)).toBe(true);
 });
 
 it('does not go on when another process became the node meanwhile', async () => {

@@ -13,6 +13,7 @@ import { speakAhead } from '../../src/node/speak-ahead.js';
 import { createSpeaking, type Speaking } from '../../src/node/speaking.js';
 import { takeTurn } from '../../src/node/turn.js';
 import { NOTHING_CLOSED } from '../../src/scheduler/closed.js';
+import { createJournal } from '../../src/spool/journal.js';
 import { callIdOfFile } from '../../src/spool/name.js';
 import { createReconciler } from '../../src/spool/reconciler.js';
 import { createReports } from '../../src/spool/reports.js';
@@ -75,7 +76,8 @@ async function startNode(script: string, waitSeconds = 15): Promise<Node> {
   });
   const openCalls = createOpenCalls(pool, node.name, contents);
   const inFlight = new Set<string>();
-  const common = { pool, spool: temp.spool, speech, openCalls, inFlight, log: silent };
+  const journal = createJournal(temp.spool);
+  const common = { pool, spool: temp.spool, journal, speech, openCalls, inFlight, log: silent };
   const speaking = createSpeaking({ ...common, waitSeconds, onReleased: () => {} });
   const options = {
     ...common,

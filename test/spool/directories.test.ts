@@ -35,6 +35,7 @@ describe('opening a spool', () => {
     const spool = await open();
     expect(await list(root)).toEqual(['campanile', 'outgoing', 'outgoing_done']);
     expect(await list(join(root, 'campanile'))).toEqual([
+      'journal',
       'kept',
       'quarantine',
       'recordings',

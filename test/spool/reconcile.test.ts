@@ -15,6 +15,7 @@ const CALM: Finding = {
   file: 'staging',
   since: secondsBefore(60),
   begunAt: null,
+  sameRun: null,
   asteriskStartedAt: started,
   sawAnswer: false,
   hangupAt: null,
@@ -23,6 +24,30 @@ const CALM: Finding = {
   announceSeconds: 10,
 };
 const young = secondsBefore(9);
+
+describe('what becomes of a call when a clock was set', () => {
+  const outgoing = { file: 'outgoing', begunAt: inCall } as const;
+  const ahead = secondsBefore(-3600);
+  const rows: [string, Partial<Finding>, Action][] = [
+    [
+      'begun in this run, at a time before its start',
+      { ...outgoing, begunAt: before, sameRun: true },
+      'leave',
+    ],
+    [
+      'begun in the run before, at a time after the start',
+      { ...outgoing, begunAt: ahead, sameRun: false },
+      'lost',
+    ],
+    ['the same while Asterisk is down', { ...outgoing, sameRun: false, asteriskStartedAt: null }, 'leave'],
+    ['waits since a time that is yet to come', { file: 'outgoing', since: ahead }, 'announce'],
+    ['archived at a time that is yet to come', { file: 'outgoing_done', since: ahead }, 'finish'],
+    ['staged by nobody at such a time', { attempt: 'none', since: ahead }, 'remove'],
+  ];
+  it.each(rows)('%s', (_, finding, action) => {
+    expect(recover({ ...CALM, ...finding })).toBe(action);
+  });
+});
 
 describe('what becomes of a call', () => {
   const rows: [string, Partial<Finding>, Action][] = [

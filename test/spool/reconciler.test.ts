@@ -604,3 +604,46 @@ describe('the sweep', () => {
     expect(finished).toEqual([{ callId, archiveStatus: null, as: 'lost' }]);
   });
 });
+
+describe('a clock that was set', () => {
+  it('ends no call that began under the running Asterisk, at a time before its start', async () => {
+    await startAsterisk(temp.run, new Date());
+    const reconciling = reconciler();
+    await reconciling.run();
+    const { name } = attempt();
+    await put(temp.spool.outgoing, name);
+    begin(temp.spool.outgoing, name, ago(3600));
+    await reconciling.run();
+    expect(finished).toEqual([]);
+    expect(await everything()).toEqual({ outgoing: [name] });
+    // And is over when that Asterisk is.
+    await startAsterisk(temp.run, new Date(Date.now() + 1000));
+    await reconciling.run();
+    expect(finished).toMatchObject([{ as: 'lost' }]);
+    expect(await everything()).toEqual({});
+  });
+
+  it('takes a call for lost that was begun under the Asterisk of before, at a time that is yet to come', async () => {
+    const reconciling = reconciler();
+    await reconciling.run();
+    const { name } = attempt();
+    await put(temp.spool.outgoing, name);
+    begin(temp.spool.outgoing, name, ago(-3600));
+    await reconciling.run();
+    expect(finished).toEqual([]);
+    await startAsterisk(temp.run, new Date());
+    await reconciling.run();
+    expect(finished).toMatchObject([{ as: 'lost' }]);
+  });
+
+  it('asks the time where nobody saw the call begin', async () => {
+    const [earlier, later] = [attempt(), attempt()];
+    await startAsterisk(temp.run, ago(60));
+    for (const { name } of [earlier, later]) await put(temp.spool.outgoing, name);
+    begin(temp.spool.outgoing, earlier.name, ago(120));
+    begin(temp.spool.outgoing, later.name, ago(30));
+    await reconciler().run();
+    expect(finished).toMatchObject([{ callId: earlier.callId, as: 'lost' }]);
+    expect(await everything()).toEqual({ outgoing: [later.name] });
+  });
+});

@@ -11,6 +11,7 @@ import { type FarEnd, type FarEndOptions, startFarEnd } from '../../src/lab/far-
 import { canHaveAsterisk, ensureAsterisk, type Image } from '../../src/lab/image.js';
 import { type Phones, type PhonesOptions, startPhones } from '../../src/lab/phone/phones.js';
 import { freePort } from '../../src/lab/ports.js';
+import { mountSmallDisk, type SmallDisk } from '../../src/lab/small-disk.js';
 import { createLog, LOG_OPTIONS, type Logger } from '../../src/log.js';
 import { type Running, startCampanile } from '../../src/main.js';
 import { toneWav } from '../../src/messages/tone.js';
@@ -50,6 +51,8 @@ export interface Line {
   /** Far ends with ears and mouths, where they were asked for: the PBX trunk `phones`. */
   phones: Phones | null;
   config: Config;
+  /** What the spool lies on, where a size was given. */
+  spoolDisk: SmallDisk | null;
   /** Starts Campanile, or another one after it was stopped. */
   start(over?: Partial<Config>, log?: Logger): Promise<Running>;
   stop(): Promise<void>;
@@ -73,6 +76,8 @@ export async function startLine(
     extraExtensions?: string;
     extraPjsip?: string;
     extraQueues?: string;
+    /** The spool lies on a disk of its own, of this size: one that can be full, or read-only. */
+    spoolBytes?: number;
   } = {},
 ): Promise<Line> {
   const image = await testImage();
@@ -88,10 +93,13 @@ export async function startLine(
   if (options.phones) await compile();
   const phones = options.phones ? await startPhones(options.phones) : null;
   const sipPort = await freePort('udp');
+  const spoolDir = join(dir, 'asterisk/spool');
+  const spoolDisk = options.spoolBytes ? await mountSmallDisk(spoolDir, options.spoolBytes) : null;
   const asterisk = await startAsterisk({
     image,
     dir: join(dir, 'asterisk'),
     sipPort,
+    shares: spoolDisk ? [spoolDir] : [],
     farEnds: { far: farEnd.address, ...(phones ? { phones: phones.address } : {}) },
     includes: [join(packageRoot, 'dialplan', 'campanile.conf')],
     ...(options.extraPjsip ? { extraPjsip: options.extraPjsip } : {}),
@@ -123,6 +131,7 @@ export async function startLine(
     farEnd,
     phones,
     config,
+    spoolDisk,
     async start(over = {}, log = createLog(process.env.TEST_LOG ?? 'error')) {
       const campanile = await startCampanile({ ...config, ...over }, 'all', log, (error) => {
         throw error;
@@ -135,6 +144,7 @@ export async function startLine(
       await asterisk.stop();
       await farEnd.stop();
       await phones?.stop();
+      await spoolDisk?.unmount();
       await database.drop();
       await rm(dir, { recursive: true, force: true });
     },
