@@ -22,11 +22,10 @@ export interface AnsweredCallOptions {
   transfers: CallTransfers;
   asker: Asker;
   secrets: SecretSeal;
-  /** Of this call. */
   log: Logger;
 }
 
-/** What an answered call says, to whom, and what it may do beside. */
+/** What an answered call says, to whom, and what it may do beside; `log` is of this call. */
 export function answeredCall(call: AnswerableCall, options: AnsweredCallOptions): AnsweredCall {
   const { pool, sounds, speech, recordings, transfers, log } = options;
   const { callId, number, ordinal, fields, timeZone, content } = call;

@@ -1,26 +1,16 @@
 import { createCallNotes } from '../agi/notes.js';
 import { createAdmission } from '../agi/scripts/admission.js';
-import { answeredScript } from '../agi/scripts/answered.js';
-import { hangupScript } from '../agi/scripts/hangup.js';
-import { inboundScript } from '../agi/scripts/inbound.js';
-import { transferredScript } from '../agi/scripts/transferred.js';
-import { createAgiServer } from '../agi/server.js';
 import { createCallTokens } from '../agi/token.js';
 import { askAsterisk } from '../asterisk-console.js';
 import { logNamesOf } from '../calls/call-id.js';
 import { isSandbox } from '../calls/node-name.js';
 import type { Config } from '../config.js';
 import type { Ending } from '../db/finish.js';
-import { deleteOldAnswers } from '../db/idempotency.js';
 import { listen } from '../db/listen.js';
 import { lockNode } from '../db/node-lock.js';
-import { registerNode, touchNode } from '../db/nodes.js';
+import { registerNode } from '../db/nodes.js';
 import { findAttemptStates, listOpenAttempts, releaseAttempts } from '../db/open-attempts.js';
 import { createPool } from '../db/pool.js';
-import { deleteOldRecordings } from '../db/recordings.js';
-import { endForgottenTransfers } from '../db/transfers.js';
-import { forgetTries } from '../db/tries.js';
-import { forgetTrunkCounts } from '../db/trunk-health.js';
 import { createDuties } from '../duties.js';
 import { createAsker } from '../events/webhooks/ask.js';
 import type { Logger } from '../log.js';
@@ -42,31 +32,24 @@ import { refuseSandboxSpool } from '../spool/sandbox-spool.js';
 import { lockSpool } from '../spool/spool-lock.js';
 import type { Template } from '../spool/template.js';
 import { createArchiveWatcher } from '../spool/watcher.js';
-import { createWritableWatch } from '../spool/writable.js';
-import { answeredCall } from './answered-call.js';
-import { createRestartWatch } from './asterisk-restarts.js';
 import { tellReleased, tellTakenOver } from './call-log.js';
+import { createCallServer } from './call-server.js';
 import { withdrawCancelledCalls } from './cancel-calls.js';
 import { createContents } from './contents.js';
 import { createDeleteTenants } from './delete-tenants.js';
-import { expireInTurns } from './expire-campaigns.js';
 import { createFinishArchived } from './finish-archived.js';
 import { finishCalls } from './finish-calls.js';
 import { findCallsUp } from './hang-up.js';
-import { createInbound } from './inbound.js';
+import { dutiesOfContent, dutiesOfDatabase, dutiesOfSpool, dutyOfSipAccounts } from './node-duties.js';
 import { createOpenCalls, tenantOf } from './open-calls.js';
 import { createCallRecordings } from './recordings.js';
 import { createSipAccounts } from './sip-accounts.js';
-import { speakAhead } from './speak-ahead.js';
 import { createSpeaking } from './speaking.js';
 import { createCallTransfers } from './transfers.js';
 import { createTurnReport } from './turn-report.js';
 import { createTurns } from './turns.js';
-import { bySweep, watchNode } from './watch-node.js';
+import { watchNode } from './watch-node.js';
 import { writeBack } from './write-back.js';
-
-/** So many recordings are deleted within a statement's time. */
-const MOST_AT_ONCE = 1000;
 
 export interface NodeOptions {
   config: Config;
@@ -193,30 +176,24 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const recordings = createCallRecordings(pool, spool.recordings, log);
     const asker = createAsker({ allowPrivate: config.allowPrivateWebhooks });
     shutdown.add(async () => asker.stop());
-    const secrets = createWebhookSeal(secret);
-    const admission = createAdmission(tokens, log);
     const notes = createCallNotes(pool, node.name);
     shutdown.add(async () => notes.stop());
-    const about = { pool, sounds, speech, recordings, transfers, asker, secrets };
-    const callOf = async (callId: string) => {
-      const call = await openCalls.find(callId);
-      if (!call) return null;
-      const callLog = log.child({ ...logNamesOf(callId), campaign: call.campaignId });
-      return answeredCall(call, { ...about, log: callLog });
-    };
-    const agi = createAgiServer({
-      ...config.agiListen,
-      log,
+    const agi = createCallServer({
+      pool,
+      listen: config.agiListen,
+      speed: options.speed ?? 1,
+      admission: createAdmission(tokens, log),
+      notes,
+      openCalls,
+      contents,
+      sounds,
+      speech,
+      recordings,
+      transfers,
+      asker,
+      secrets: createWebhookSeal(secret),
       observe: metrics.agi,
-      scripts: {
-        answered: answeredScript({ admission, notes, callOf, speed: options.speed ?? 1, log }),
-        hangup: hangupScript({ admission, notes, log }),
-        inbound: inboundScript({
-          admission,
-          callOf: createInbound({ ...about, contents, log }),
-        }),
-        transferred: transferredScript({ admission, ended: transfers.ended }),
-      },
+      log,
     });
     const finishArchived = createFinishArchived({
       db: pool,
@@ -287,56 +264,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const listener = listen(url, Object.keys(hints), (channel) => hints[channel]?.(), log);
     const duties = createDuties(
       [
-        {
-          everySeconds: 1,
-          name: 'see that Asterisk was started anew',
-          run: createRestartWatch(spool.asteriskStartedAt, reconcile),
-        },
-        {
-          everySeconds: 1,
-          name: 'see that the spool can be written',
-          run: createWritableWatch(spool, reconciler, log),
-        },
-        { everySeconds: 5, name: 'withdraw cancelled calls', run: bySweep(metrics, 'cancel', cancel) },
-        { everySeconds: 2, name: 'delete tenants', run: deleting.run },
-        { everySeconds: 60, name: 'remove sounds that nobody has', run: sounds.sweep },
-        {
-          everySeconds: 2,
-          name: 'speak ahead of the calls',
-          // It always finds some while a campaign speaks: no news.
-          run: () => speakAhead({ db: pool, contents, speech, node }).then(() => 0),
-        },
-        { everySeconds: 600, name: 'remove speech that nobody uses', run: speech.sweep },
-        { everySeconds: 10, name: 'store recordings of calls that are over', run: recordings.sweep },
-        {
-          everySeconds: 600,
-          name: 'delete old recordings',
-          run: () => deleteOldRecordings(pool, MOST_AT_ONCE),
-        },
-        { everySeconds: 30, name: 'end forgotten transfers', run: () => endForgottenTransfers(pool) },
-        { everySeconds: 600, name: 'forget answers of long ago', run: () => deleteOldAnswers(pool) },
-        { everySeconds: 5, name: 'end campaigns whose time is over', run: () => expireInTurns(pool) },
-        ...(sandbox
-          ? []
-          : [
-              {
-                everySeconds: 10,
-                name: 'write SIP accounts',
-                run: bySweep(metrics, 'sip_accounts', sipAccounts.sync),
-              },
-            ]),
-        {
-          everySeconds: 60,
-          name: 'remove what the journal need not know any more',
-          run: async () => journal.tidy(),
-        },
-        { everySeconds: 600, name: 'forget tries of long ago', run: () => forgetTries(pool) },
-        { everySeconds: 600, name: 'forget old counts of trunks', run: () => forgetTrunkCounts(pool) },
-        {
-          everySeconds: 10,
-          name: 'say that this node is alive',
-          run: () => touchNode(pool, node.name, reconciler.untaken()),
-        },
+        ...dutiesOfSpool({ spool, reconciler, reconcile, cancel, journal, metrics, log }),
+        ...dutiesOfContent({ pool, node, contents, sounds, speech, recordings }),
+        ...dutiesOfDatabase({ pool, node, reconciler, deleting }),
+        ...(sandbox ? [] : [dutyOfSipAccounts(sipAccounts, metrics)]),
       ],
       log,
     );
