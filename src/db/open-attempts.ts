@@ -39,6 +39,7 @@ export interface OpenCallRow extends Addressed {
   campaignId: string;
   contactId: string;
   trunkId: string;
+  sawAnswer: boolean;
   content: ContentRef;
 }
 
@@ -50,6 +51,7 @@ interface CallRow extends AddressedRow {
   campaign_id: string;
   contact_id: string;
   trunk_id: string;
+  saw_answer: boolean;
   message_id: string | null;
   flow_id: string | null;
   flow_version: number | null;
@@ -57,7 +59,7 @@ interface CallRow extends AddressedRow {
   machine_detection: MachineDetection | null;
 }
 
-const OPEN_CALLS = `SELECT a.tenant_id, a.id, a.number, a.ordinal, a.campaign_id, a.contact_id, a.trunk_id, c.fields, ${CLOCK} AS time_zone,
+const OPEN_CALLS = `SELECT a.tenant_id, a.id, a.number, a.ordinal, a.campaign_id, a.contact_id, a.trunk_id, a.answered_at IS NOT NULL AS saw_answer, c.fields, ${CLOCK} AS time_zone,
     p.message_id, p.flow_id, p.flow_version, p.opt_out_key, p.machine_detection
   FROM attempts a
   JOIN campaigns p ON p.tenant_id = a.tenant_id AND p.id = a.campaign_id
@@ -91,6 +93,7 @@ function toCall(row: CallRow): OpenCallRow {
     campaignId: row.campaign_id,
     contactId: row.contact_id,
     trunkId: row.trunk_id,
+    sawAnswer: row.saw_answer,
     ...toAddressed(row),
     content: {
       tenantId: row.tenant_id,

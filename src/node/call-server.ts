@@ -16,7 +16,7 @@ export interface CallServerOptions extends InboundOptions {
   speed: number;
   admission: Admission;
   notes: CallNotes;
-  openCalls: Pick<OpenCalls, 'find'>;
+  openCalls: Pick<OpenCalls, 'find' | 'answered'>;
   observe: AgiObserver;
 }
 
@@ -24,6 +24,7 @@ export interface CallServerOptions extends InboundOptions {
 export function createCallServer(options: CallServerOptions): AgiServer {
   const { admission, notes, openCalls, transfers, speed, observe, log } = options;
   const callOf = async (callId: string) => {
+    openCalls.answered(callId);
     const call = await openCalls.find(callId);
     if (!call) return null;
     const callLog = log.child({ ...logNamesOf(callId), campaign: call.campaignId });

@@ -18,7 +18,10 @@ import { createRestartWatch } from './asterisk-restarts.js';
 import type { Contents } from './contents.js';
 import type { DeleteTenants } from './delete-tenants.js';
 import { expireInTurns } from './expire-campaigns.js';
+import type { Ask } from './hang-up.js';
+import type { OpenCalls } from './open-calls.js';
 import type { CallRecordings } from './recordings.js';
+import { createRingingWatch } from './ringing.js';
 import type { SipAccounts } from './sip-accounts.js';
 import { speakAhead } from './speak-ahead.js';
 import { bySweep } from './watch-node.js';
@@ -32,11 +35,13 @@ export function dutiesOfSpool(options: {
   reconciler: Reconciler;
   reconcile(): Promise<unknown>;
   cancel(): Promise<number>;
+  openCalls: Pick<OpenCalls, 'ringingFor'>;
+  ask: Ask;
   journal: Pick<Journal, 'tidy'>;
   metrics: NodeMetrics;
   log: Logger;
 }): Duty[] {
-  const { spool, reconciler, reconcile, cancel, journal, metrics, log } = options;
+  const { spool, reconciler, reconcile, cancel, openCalls, ask, journal, metrics, log } = options;
   return [
     {
       everySeconds: 1,
@@ -49,6 +54,11 @@ export function dutiesOfSpool(options: {
       run: createWritableWatch(spool, reconciler, log),
     },
     { everySeconds: 5, name: 'withdraw cancelled calls', run: bySweep(metrics, 'cancel', cancel) },
+    {
+      everySeconds: 10,
+      name: 'hang up calls that ring for too long',
+      run: createRingingWatch(ask, openCalls),
+    },
     {
       everySeconds: 60,
       name: 'remove what the journal need not know any more',

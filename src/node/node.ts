@@ -264,7 +264,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const listener = listen(url, Object.keys(hints), (channel) => hints[channel]?.(), log);
     const duties = createDuties(
       [
-        ...dutiesOfSpool({ spool, reconciler, reconcile, cancel, journal, metrics, log }),
+        ...dutiesOfSpool({ spool, reconciler, reconcile, cancel, openCalls, ask, journal, metrics, log }),
         ...dutiesOfContent({ pool, node, contents, sounds, speech, recordings }),
         ...dutiesOfDatabase({ pool, node, reconciler, deleting }),
         ...(sandbox ? [] : [dutyOfSipAccounts(sipAccounts, metrics)]),

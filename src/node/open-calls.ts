@@ -38,6 +38,10 @@ export interface OpenCalls {
   find(callId: string): Promise<OpenCall | null>;
   /** Those at hand. */
   all(): Iterable<OpenCall>;
+  /** Somebody has answered this call. */
+  answered(callId: string): void;
+  /** Calls that nobody has answered for so long since they were placed, or since this process knows of them. */
+  ringingFor(seconds: number): string[];
   /** When this process placed a call that is at hand; null where it did not. */
   placedAt(callId: string): Date | null;
   /** Whether an open call may play this sound. */
@@ -48,11 +52,16 @@ export interface OpenCalls {
 
 export function createOpenCalls(db: Db, node: string, contents: Contents): OpenCalls {
   const calls = new Map<string, OpenCall>();
+  /** Since when nobody has answered; not by the time of day, which may be set. */
+  const ringingSince = new Map<string, number>();
   let tellNone: () => void = () => {};
   const add = (some: readonly OpenCall[]) => {
-    for (const call of some) calls.set(call.callId, call);
+    for (const call of some) {
+      calls.set(call.callId, call);
+      ringingSince.set(call.callId, performance.now());
+    }
   };
-  const toCall = async ({ content: ref, ...row }: OpenCallRow): Promise<OpenCall> => {
+  const toCall = async ({ content: ref, sawAnswer: _, ...row }: OpenCallRow): Promise<OpenCall> => {
     const content = await contents.get(ref);
     const texts = spokenTo(row, content);
     // Nobody is called whose texts cannot be made; but his fields may have been erased since.
@@ -61,10 +70,15 @@ export function createOpenCalls(db: Db, node: string, contents: Contents): OpenC
   return {
     add,
     async load() {
-      add(await Promise.all((await listOpenCalls(db, node)).map(toCall)));
+      const rows = await listOpenCalls(db, node);
+      add(await Promise.all(rows.map(toCall)));
+      for (const { callId, sawAnswer } of rows) if (sawAnswer) ringingSince.delete(callId);
     },
     remove(callIds) {
-      for (const callId of callIds) calls.delete(callId);
+      for (const callId of callIds) {
+        calls.delete(callId);
+        ringingSince.delete(callId);
+      }
       if (calls.size === 0) tellNone();
     },
     async find(callId) {
@@ -74,6 +88,13 @@ export function createOpenCalls(db: Db, node: string, contents: Contents): OpenC
       return row && toCall(row);
     },
     all: () => calls.values(),
+    answered(callId) {
+      ringingSince.delete(callId);
+    },
+    ringingFor(seconds) {
+      const before = performance.now() - seconds * 1000;
+      return [...ringingSince].flatMap(([callId, since]) => (since <= before ? [callId] : []));
+    },
     placedAt: (callId) => calls.get(callId)?.placedAt ?? null,
     mayPlay(sha256) {
       for (const { content } of calls.values()) {
