@@ -35,8 +35,9 @@ export const asteriskFaults: readonly Fault[] = [
     component: 'asterisk',
     seconds: 8,
     allows: {
-      because: 'Asterisk has no time for some seconds: who answers just then may be taken for no answer',
-      dispositions: ['no_answer'],
+      because:
+        'Asterisk has no time for some seconds: who answers just then may be taken for no answer, or for out of reach',
+      dispositions: ['no_answer', 'unreachable'],
     },
     async inject(lab) {
       lab.asterisk.freeze();

@@ -4,6 +4,9 @@ import type { FarEndCall } from '../../src/lab/far-end-log.js';
 import type { Evidence, Violation } from '../verify.js';
 import { group, iso } from './group.js';
 
+/** What is written back from the journal has the times of two clocks, in whole milliseconds (src/node/write-back.ts). */
+const WRITTEN_BACK_MS = 20;
+
 /** Every INVITE belongs to exactly one attempt, and dials its number. */
 export function invitesWithoutAttempt({ calls, attempts, faults }: Evidence): Violation[] {
   const rule = 'every INVITE belongs to exactly one attempt';
@@ -68,7 +71,7 @@ export function calledTooOften({ attempts, campaigns, stops }: Evidence): Violat
       if (step.state !== 'retrying') violations.push({ rule, what });
       else if (
         !attempt.ended_at ||
-        next.claimed_at.getTime() < attempt.ended_at.getTime() + step.delaySeconds * 1000
+        next.claimed_at.getTime() + WRITTEN_BACK_MS < attempt.ended_at.getTime() + step.delaySeconds * 1000
       )
         violations.push({ rule, what: `${what}, sooner than ${step.delaySeconds} s` });
     }
