@@ -5,7 +5,8 @@ import { FAULTS } from './faults/index.js';
 import { render } from './report.js';
 import { runChaos } from './run.js';
 
-const HELP = `usage: npm run chaos -- [--minutes N] [--seed S] [--only kind,kind] [--asterisk 16|22] [--keep]
+const HELP = `usage: npm run chaos -- [--minutes N] [--seed S] [--only kind,kind] [--asterisk 16|22] [--copy-minutes N]
+       [--keep]
 
 Campaigns of thousands of contacts through a real Asterisk and SIPp, while a plan that follows from the seed breaks one
 thing after the other; in the end the far end's own log of INVITEs is held against the database. Exits with 1 on any
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
     asterisk: { type: 'string', default: '22' },
+    'copy-minutes': { type: 'string' },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -38,6 +40,9 @@ const minutes = Number(values.minutes);
 const seed = Number(values.seed);
 if (!(minutes > 0)) refuse(`--minutes must be a number above 0, not "${values.minutes}"`);
 if (!Number.isSafeInteger(seed)) refuse(`--seed must be a whole number, not "${values.seed}"`);
+const copyMinutes = values['copy-minutes'] === undefined ? undefined : Number(values['copy-minutes']);
+if (copyMinutes !== undefined && !(copyMinutes > 0 && copyMinutes < 0.8 * minutes))
+  refuse(`--copy-minutes must be above 0 and below 0.8 of --minutes, not "${values['copy-minutes']}"`);
 const { asterisk } = values;
 if (asterisk !== '16' && asterisk !== '22') refuse(`--asterisk must be 16 or 22, not "${asterisk}"`);
 const wanted = values.only?.split(',').map((kind) => kind.trim());

@@ -24,6 +24,8 @@ export interface ChaosLab {
   readonly dir: string;
   /** 0 to 1, seeded. */
   readonly random: () => number;
+  /** How old the copy is that a database is restored from. */
+  readonly copyAgeMs: { from: number; to: number };
   readonly campanile: CampanileProgram;
   readonly asterisk: LabAsterisk;
   readonly postgres: LabPostgres;
@@ -41,6 +43,7 @@ export interface ChaosLab {
 export interface LabOptions {
   asterisk: '22' | '16';
   random: () => number;
+  copyAgeMs: { from: number; to: number };
   /** The calls that the node carries at once. */
   ports: number;
   log(text: string): void;
@@ -145,6 +148,7 @@ async function startParts(
     config: loadConfig(environment),
     dir,
     random: options.random,
+    copyAgeMs: options.copyAgeMs,
     campanile,
     asterisk,
     postgres,

@@ -17,6 +17,8 @@ export interface RunOptions {
   faults: readonly Fault[];
   asterisk: '22' | '16';
   log(text: string): void;
+  /** How old the copies are that databases are restored from; by default some seconds, for runs are short. */
+  copyMinutes?: number;
   /** Keep the lab's directory, with all logs. */
   keep?: boolean;
   /** Breaks the run off: it throws, and nothing is left running. */
@@ -38,6 +40,9 @@ export interface Done {
 
 const PORTS = 30;
 const FLOW_LIMIT_SECONDS = 5;
+const COPY_AGE_MS = { from: 10_000, to: 40_000 };
+/** When the two campaigns are stopped, in parts of a run; late where copies are old, for a copy would forget it. */
+const STOPS = { usual: [0.4, 0.6], late: [0.9, 0.95] } as const;
 const TOP_UP_EVERY_MS = 1000;
 /** Calls whose clock was set back may ring for five minutes (src/node/ringing.ts). */
 const DRAIN_MS = 400_000;
@@ -47,7 +52,9 @@ const MOST_PASSED_OVER = 100;
 export async function runChaos(options: RunOptions): Promise<Figures> {
   const { seed, faults, log } = options;
   let draw = createRandom(seed);
-  const lab = await startChaosLab({ ...options, ports: PORTS, random: () => draw() });
+  const { copyMinutes } = options;
+  const copyAgeMs = copyMinutes ? { from: copyMinutes * 60_000, to: copyMinutes * 60_000 } : COPY_AGE_MS;
+  const lab = await startChaosLab({ ...options, ports: PORTS, random: () => draw(), copyAgeMs });
   const violations: Violation[] = [];
   const injected: Injected[] = [];
   const done: Done[] = [];
@@ -65,7 +72,7 @@ export async function runChaos(options: RunOptions): Promise<Figures> {
     const startedAt = Date.now();
     const deadline = startedAt + options.minutes * 60_000;
     await untilCallsFlow(lab, load, startedAt);
-    const busy = keepBusy(load, startedAt, deadline);
+    const busy = keepBusy(load, startedAt, deadline, copyMinutes ? STOPS.late : STOPS.usual);
     // It is waited for at the end of the faults.
     busy.catch(() => {});
     for (const step of fitting(plan(faults, seed), deadline)) {
@@ -160,11 +167,16 @@ async function inject(fault: Fault, lab: ChaosLab, injected: Injected[]): Promis
 }
 
 /** Contacts for as long as the run lasts; and two campaigns that are stopped in its middle. */
-async function keepBusy(load: Load, startedAt: number, deadline: number): Promise<void> {
+async function keepBusy(
+  load: Load,
+  startedAt: number,
+  deadline: number,
+  [cancelAt, pauseAt]: readonly [number, number],
+): Promise<void> {
   const stopAt = (part: number) => sleep(startedAt + (deadline - startedAt) * part - Date.now());
   const stops = [
-    stopAt(0.4).then(() => load.stop(TO_BE_CANCELLED, 'cancel')),
-    stopAt(0.6).then(() => load.stop(TO_BE_PAUSED, 'pause')),
+    stopAt(cancelAt).then(() => load.stop(TO_BE_CANCELLED, 'cancel')),
+    stopAt(pauseAt).then(() => load.stop(TO_BE_PAUSED, 'pause')),
   ];
   while (Date.now() < deadline) {
     await load.topUp();

@@ -8,8 +8,6 @@ import type { ChaosLab } from '../lab.js';
 
 const run = promisify(execFile);
 
-/** Runs are short: the copy is as old as this, and not ten minutes. */
-const OLD_MS = { from: 10_000, to: 40_000 };
 const WRITTEN_BACK_MS = 20_000;
 
 const RESTORED: Allowance = {
@@ -72,7 +70,8 @@ function restored(kind: string, away: (lab: ChaosLab, work: () => Promise<void>)
       // Before the stop: contacts are waiting to be added the moment that Postgres is back.
       const since = new Date();
       await stopped(lab, () => run('cp', ['-a', lab.postgres.dataDir, copy]));
-      await sleep(OLD_MS.from + lab.random() * (OLD_MS.to - OLD_MS.from));
+      const { from, to } = lab.copyAgeMs;
+      await sleep(from + lab.random() * (to - from));
       // The stop of a campaign would be forgotten with the rest, and its tenant would have to stop it again.
       if ((await statusesOf(lab)) !== statuses) throw new NotReached('a campaign was stopped since the copy');
       await away(lab, () => restore(lab, copy, since));
