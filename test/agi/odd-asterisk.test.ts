@@ -172,7 +172,10 @@ it.each(Object.keys(SCRIPTS))(
     for (const [what, oddity] of Object.entries(ODDITIES)) {
       for (let at = 1; at <= commands; at += 1) {
         await converse(script, at, oddity);
-        await vi.waitFor(() => expect([what, at, server.sessions]).toEqual([what, at, 0]), 5_000);
+        await vi.waitFor(() => expect([what, at, server.sessions]).toEqual([what, at, 0]), {
+          timeout: 5_000,
+          interval: 2,
+        });
         for (const note of notes) {
           // Two messages of three seconds each, and the menu's may be heard three times.
           const heardSeconds = note.heardSeconds ?? 0;
