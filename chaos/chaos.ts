@@ -58,7 +58,16 @@ const broken = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => broken.abort());
 try {
   const { signal } = broken;
-  const figures = await runChaos({ minutes, seed, faults, asterisk, log, keep: values.keep, signal });
+  const figures = await runChaos({
+    minutes,
+    seed,
+    faults,
+    asterisk,
+    log,
+    keep: values.keep,
+    signal,
+    copyMinutes,
+  });
   console.log(render(figures));
   process.exit(figures.violations.length > 0 ? 1 : 0);
 } catch (error) {

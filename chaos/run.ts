@@ -18,7 +18,7 @@ export interface RunOptions {
   asterisk: '22' | '16';
   log(text: string): void;
   /** How old the copies are that databases are restored from; by default some seconds, for runs are short. */
-  copyMinutes?: number;
+  copyMinutes?: number | undefined;
   /** Keep the lab's directory, with all logs. */
   keep?: boolean;
   /** Breaks the run off: it throws, and nothing is left running. */
