@@ -199,9 +199,9 @@ describeOnAsterisk('a hostile contact', () => {
         };
         const written = await filled(template, values);
         expect(text.slice(0, written.length)).toBe(written);
-        // Asterisk's diary, and nothing else.
+        // Asterisk's diary, the line that closes what is kept, and nothing else.
         expect(text.slice(written.length)).toMatch(
-          /^(\n?StartRetry: \d+ \d+ \(\d+\)\n)(Status: (Completed|Expired)\n)$/,
+          /^(\n?StartRetry: \d+ \d+ \(\d+\)\n)(Status: (Completed|Expired)\n)EndRetry: 0 1 \(0\)\n$/,
         );
       }
     }
