@@ -201,7 +201,7 @@ describeOnAsterisk('a hostile contact', () => {
         expect(text.slice(0, written.length)).toBe(written);
         // Asterisk's diary, the line that closes what is kept, and nothing else.
         expect(text.slice(written.length)).toMatch(
-          /^(\n?StartRetry: \d+ \d+ \(\d+\)\n)(Status: (Completed|Expired)\n)EndRetry: 0 1 \(0\)\n$/,
+          /^(\n?StartRetry: \d+ \d+ \(\d+\)\n)(Status: (Completed|Expired)\n)\nEndRetry: 0 1 \(0\)\n$/,
         );
       }
     }
