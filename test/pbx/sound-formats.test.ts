@@ -96,7 +96,9 @@ describeOnAsterisk('the sound of a message', () => {
       const flow = await insertFlow(line.database.pool, tenant);
       const { heard, attempt } = await call([{ untilAudio: true }, { wait: 700 }, { press: '5' }], flow);
       const payload = payloadOf(heard);
-      const cut = payload.findIndex((byte, i) => byte !== encoded[format][i]);
+      // Between two packets: what follows may begin with the very bytes that were cut off.
+      const differs = payload.findIndex((byte, i) => byte !== encoded[format][i]);
+      const cut = differs - (differs % 160);
       // It begins with the first packet of the file, and then goes where it was told to.
       expect(payload.subarray(cut, cut + 160).equals(encoded[format].subarray(0, 160))).toBe(true);
       expect(payload.subarray(cut + 160).equals(encoded[format].subarray(cut))).toBe(true);
