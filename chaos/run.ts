@@ -50,9 +50,15 @@ const MOST_PASSED_OVER = 100;
 
 /** One run: the load, the plan, the drain and the verdict. Throws only when the lab itself cannot go on. */
 export async function runChaos(options: RunOptions): Promise<Figures> {
-  const { seed, faults, log } = options;
+  const { seed, log } = options;
   let draw = createRandom(seed);
   const { copyMinutes } = options;
+  // A restore waits for as long as its copy is to be old.
+  const faults = options.faults.map((fault) =>
+    fault.component === 'database-copy' && copyMinutes
+      ? { ...fault, seconds: fault.seconds + copyMinutes * 60 }
+      : fault,
+  );
   const copyAgeMs = copyMinutes ? { from: copyMinutes * 60_000, to: copyMinutes * 60_000 } : COPY_AGE_MS;
   const lab = await startChaosLab({ ...options, ports: PORTS, random: () => draw(), copyAgeMs });
   const violations: Violation[] = [];
