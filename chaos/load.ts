@@ -168,12 +168,14 @@ function createLoad(lab: ChaosLab, campaigns: LoadedCampaign[]): Load {
             method: 'POST',
             headers: { Authorization: `Bearer ${token}` },
           }).then(
-            ({ ok }) => ok,
-            () => false,
+            ({ ok, status }) => (ok ? 'stopped' : status === 409 ? 'over' : null),
+            () => null,
           ),
         { timeoutMs: 120_000, everyMs: 500 },
       );
       if (!done) throw new Error(`the API did not ${how} campaign ${name}`);
+      // All its contacts had ended, as after a restore of the database, which forgets those that came since the copy.
+      if (done === 'over') return lab.log(`campaign ${name} is over: nothing to ${how}`);
       stops.push({ campaignId: campaign.id, how, at: Date.now() });
       lab.log(`campaign ${name}: ${how}`);
     },

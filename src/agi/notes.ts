@@ -62,8 +62,9 @@ export function createCallNotes(
       for (const w of batch) w.resolve(known.has(w.note.callId));
     } catch (error) {
       if (isAway(error)) throw error;
-      // One that Postgres cannot store takes no other along.
-      if (batch.length > 1 && isOfData(error)) for (const w of batch) await writeBatch([w]);
+      // One that Postgres cannot store takes no other along; and who holds one row while he waits for none is in no deadlock.
+      if (batch.length > 1 && (isOfData(error) || isDeadlock(error)))
+        for (const w of batch) await writeBatch([w]);
       else for (const w of batch) w.reject(error);
     }
   }
@@ -81,8 +82,11 @@ export function createCallNotes(
   };
 }
 
+const codeOf = (error: unknown) => String((error as { code?: unknown }).code);
 /** Class 22 of Postgres' errors: data exception. */
-const isOfData = (error: unknown) => String((error as { code?: unknown }).code).startsWith('22');
+const isOfData = (error: unknown) => codeOf(error).startsWith('22');
+/** With a turn that ends several of these calls at the same time. */
+const isDeadlock = (error: unknown) => codeOf(error) === '40P01';
 
 /** One statement can carry one note of a call: `UPDATE ... FROM` takes any one of several that match a row. */
 function oncePerCall(waiting: Waiting[]): { batch: Waiting[]; later: Waiting[] } {

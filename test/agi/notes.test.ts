@@ -127,3 +127,34 @@ it.each([
 ])('takes an error %s "%s" for the absence of the database: %s', (code, message, away) => {
   expect(isAway(Object.assign(new Error(message), code ? { code } : {}))).toBe(away);
 });
+
+it('are written one by one where several met another who wants the same rows in another order', async () => {
+  await database.pool.query('TRUNCATE tenants, contacts, nodes, pbx_trunks CASCADE');
+  await registerNode(database.pool, node);
+  const tenant = await insertTenantFixture(database.pool, {});
+  await insertCampaignFixture(database.pool, tenant, numbersFor('200', 3));
+  const { calls } = await claimInTurn(database.pool, node, async () => {});
+  const ids = calls.map((call) => call.callId);
+  const notes = createNotes();
+  const other = await database.pool.connect();
+  const lock = (id: string) =>
+    other.query('SELECT FROM attempts WHERE id = $1 FOR UPDATE', [id.split('.')[1]]);
+  const waits = async () =>
+    (await database.pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'`)).rowCount === 1;
+  try {
+    for (const [first, second] of [
+      [1, 2],
+      [2, 1],
+    ] as const) {
+      await other.query('BEGIN');
+      await lock(ids[first]!);
+      const written = ids.map((id, i) => notes.write({ callId: id, heardSeconds: i + first }));
+      await expect.poll(waits, { timeout: 10_000 }).toBe(true);
+      await lock(ids[second]!);
+      await other.query('COMMIT');
+      expect(await Promise.all(written)).toEqual([true, true, true]);
+    }
+  } finally {
+    other.release();
+  }
+});
