@@ -146,9 +146,12 @@ function createLoad(lab: ChaosLab, campaigns: LoadedCampaign[]): Load {
       const campaign = campaigns[index];
       if (!campaign || Number(pending) >= DUE) continue;
       const numbers = numbersOf(campaign, index, DUE);
+      // As the API does: none into a campaign that is over, as it may be once the database is restored meanwhile.
       await lab.query(
         `INSERT INTO contacts (tenant_id, id, campaign_id, number)
-          SELECT $1, uuidv7(), $2, number FROM unnest($3::text[]) AS n(number) ON CONFLICT DO NOTHING`,
+          SELECT $1, uuidv7(), $2, number FROM unnest($3::text[]) AS n(number)
+          WHERE EXISTS (SELECT FROM campaigns WHERE id = $2 AND status IN ('draft', 'running') FOR NO KEY UPDATE)
+          ON CONFLICT DO NOTHING`,
         [campaign.tenantId, id, numbers],
       );
     }
