@@ -5,6 +5,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCallTokens, INBOUND } from '../src/agi/token.js';
 import { issueToken } from '../src/api/token.js';
@@ -22,6 +23,8 @@ import { type SandboxLine, startSandboxLine } from './support/sandbox-line.js';
 
 const INSTALLATION = `s3cret-of-the-installation-${newId()}`;
 const planted = (what: string) => `s3cret-${what}-${newId().slice(-12)}`;
+
+const STEP_MS = 60_000;
 
 interface Proxy {
   url: string;
@@ -81,21 +84,21 @@ describe('a secret', () => {
     api = `http://127.0.0.1:${apiPort}`;
     admin = issueToken(Buffer.from(INSTALLATION), { admin: true }, 600);
     const program = await startProgram(line.config, 'all', environment);
-    const attempt = await callSomebody(hookUrl);
-    await callForReal();
-    await provokeTheApi();
-    await provokeFastAgi();
-    await refuseARow();
-    await readEverything(attempt);
-    await readMonitoring('as all is well');
-    await breakTheDatabase(environment);
+    const attempt = await within('a test call', callSomebody(hookUrl));
+    await within('a call', callForReal());
+    await within('errors of the API', provokeTheApi());
+    await within('errors of FastAGI', provokeFastAgi());
+    await within('a row that is refused', refuseARow());
+    await within('all answers', readEverything(attempt));
+    await within('monitoring', readMonitoring('as all is well'));
+    await within('an API without a database', breakTheDatabase(environment));
     proxy.cut(true);
     const says = (what: string) => until(() => program.said().includes(what), { timeoutMs: 20_000 });
     expect(await says('lost the connection that holds this node')).toBe(true);
-    await readMonitoring('without a database');
+    await within('monitoring without a database', readMonitoring('without a database'));
     proxy.cut(false);
     expect(await says('this process is the node again')).toBe(true);
-    expect(await program.stop()).toBe(0);
+    expect(await within('the end of the program', program.stop())).toBe(0);
     operators['the log'] = program.said();
     await runCommands(environment, attempt);
     await readSpool();
@@ -106,6 +109,16 @@ describe('a secret', () => {
     await line?.stop();
     await rm(dir, { recursive: true, force: true });
   });
+
+  /** What hangs is named. */
+  async function within<T>(what: string, work: Promise<T>): Promise<T> {
+    const limit = new AbortController();
+    const late = delay(STEP_MS, undefined, { signal: limit.signal }).then(() => {
+      throw new Error(`${what}: not done after ${STEP_MS / 1000} s`);
+    });
+    late.catch(() => {});
+    return Promise.race([work, late]).finally(() => limit.abort());
+  }
 
   async function listen(server: Server, where: number | string): Promise<number> {
     servers.push(server);
@@ -440,7 +453,7 @@ describe('a secret', () => {
   async function runCommands(environment: Record<string, string>, attempt: string): Promise<void> {
     const { config } = line;
     const run = (args: string[], more: Record<string, string> = {}) =>
-      new Promise<string>((resolve) => {
+      new Promise<string>((resolve, reject) => {
         const env = {
           PATH: process.env.PATH,
           CAMPANILE_DATA: config.dataDir,
@@ -452,8 +465,12 @@ describe('a secret', () => {
           ...more,
         };
         const command = ['dist/src/cli/campanile.js', ...args];
-        execFile(process.execPath, command, { cwd: packageRoot, env, timeout: 60_000 }, (_, out, err) =>
-          resolve(out + err),
+        // One that only begins heeds no SIGTERM.
+        const limits = { timeout: STEP_MS, killSignal: 'SIGKILL' } as const;
+        execFile(process.execPath, command, { cwd: packageRoot, env, ...limits }, (error, out, err) =>
+          error?.killed
+            ? reject(new Error(`campanile ${args[0]} does not end: ${out}${err}`))
+            : resolve(out + err),
         );
       });
     const wrong = secrets['a wrong password of the database'];
