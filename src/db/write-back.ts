@@ -1,5 +1,4 @@
 import { callIdOf, parseCallId } from '../calls/call-id.js';
-import { timeOfId } from '../ids.js';
 import type { Tx } from './pool.js';
 
 /** An attempt that a node knows of and the database does not. */
@@ -8,6 +7,8 @@ export interface KnownAttempt {
   contactId: string;
   trunkId: string;
   pbxTrunk: string;
+  /** When it was claimed. */
+  at: Date;
 }
 
 /**
@@ -52,7 +53,7 @@ export async function writeBackAttempts(
       ids.map((i) => i.attemptId),
       attempts.map((a) => a.trunkId),
       attempts.map((a) => a.pbxTrunk),
-      ids.map((i) => timeOfId(i.attemptId)),
+      attempts.map((a) => a.at),
       node,
     ],
   );

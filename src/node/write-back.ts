@@ -1,10 +1,8 @@
-import { parseCallId } from '../calls/call-id.js';
 import { type Ending, finishAttempts } from '../db/finish.js';
 import { findAttemptStates, listOpenAttempts } from '../db/open-attempts.js';
 import { type Pool, type Tx, transaction } from '../db/pool.js';
 import { waitForTurn } from '../db/turn.js';
 import { writeBackAttempts } from '../db/write-back.js';
-import { timeOfId } from '../ids.js';
 import type { Logger } from '../log.js';
 import type { ClaimedEntry, Journal, JournalEntry } from '../spool/journal.js';
 
@@ -17,6 +15,8 @@ interface Behind {
 }
 
 interface Missing extends ClaimedEntry {
+  /** When it was claimed. */
+  at: Date;
   /** Null: it was under way when the journal ends, and the spool tells what became of it. */
   ending: Ending | null;
 }
@@ -95,18 +95,9 @@ async function findBehind(pool: Pool, node: string, entries: readonly JournalEnt
     return end ? { callId, archiveStatus: null, as: end.disposition, fromJournal: end.at } : null;
   };
   // Whoever was claimed again had ended before, though a crash may have kept that from being written down.
-  const nextOf = new Map<string, ClaimedEntry>();
-  const lastOf = new Map<string, ClaimedEntry>();
-  for (const entry of claimed) {
-    const before = lastOf.get(entry.contactId);
-    if (before) nextOf.set(before.callId, entry);
-    lastOf.set(entry.contactId, entry);
-  }
-  const endedBefore = ({ callId }: ClaimedEntry): Ending | null => {
-    const next = nextOf.get(callId);
-    if (!next) return null;
-    return { callId, archiveStatus: null, as: 'lost', fromJournal: timeOfId(attemptOf(next.callId)) };
-  };
+  const lastOf = new Map(claimed.map(({ contactId, callId }) => [contactId, callId]));
+  const endedBefore = ({ callId, contactId, at }: (typeof claimed)[number]): Ending | null =>
+    lastOf.get(contactId) === callId ? null : { callId, archiveStatus: null, as: 'lost', fromJournal: at };
   const open = await listOpenAttempts(pool, node);
   const known = await statesOf(pool, claimed);
   return {
@@ -124,10 +115,6 @@ async function statesOf(pool: Pool, claimed: readonly ClaimedEntry[]): Promise<S
     for (const callId of (await findAttemptStates(pool, some)).keys()) known.add(callId);
   }
   return known;
-}
-
-function attemptOf(callId: string): string {
-  return parseCallId(callId)!.attemptId;
 }
 
 /** In their order, and of each contact one at most in a batch: the next may only be opened when it has ended. */

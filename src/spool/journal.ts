@@ -8,9 +8,12 @@ import type { Spool } from './directories.js';
 // of calls that outlives the database, for the day on which that is restored from a copy: whom the copy takes for not called
 // yet must not be called again (src/node/write-back.ts).
 //
-//   claimed <call id> <contact id> <trunk id> <PBX trunk>    before the file is renamed into outgoing/
-//   released <call id>                                       before the claim is undone: nobody was called
-//   ended <call id> <disposition> <milliseconds since 1970>  after that is committed
+//   claimed <call id> <contact id> <trunk id> <PBX trunk> <at>  after that is committed, before the file is renamed into outgoing/
+//   released <call id>                                          before the claim is undone: nobody was called
+//   ended <call id> <disposition> <at>                          after that is committed
+//
+// Each `at` is in milliseconds since 1970: of a claim just after, of an ending just before the database did it, so that no
+// contact seems to have been tried again sooner than it was.
 //
 // No number and no name: who is erased from the database is not found here. Lines go to the page cache and are not synced:
 // what they guard against is a lost database, not a power failure.
@@ -30,7 +33,7 @@ export interface ClaimedEntry {
 }
 
 export type JournalEntry =
-  | ({ did: 'claimed' } & ClaimedEntry)
+  | ({ did: 'claimed'; at: Date } & ClaimedEntry)
   | { did: 'released'; callId: CallId }
   | { did: 'ended'; callId: CallId; disposition: Disposition; at: Date };
 
@@ -90,7 +93,8 @@ export function createJournal(spool: Spool, now: () => number = Date.now): Journ
 
   return {
     claimed(calls) {
-      append(calls.map((c) => `claimed ${c.callId} ${c.contactId} ${c.trunkId} ${c.pbxTrunk}`));
+      const at = now();
+      append(calls.map((c) => `claimed ${c.callId} ${c.contactId} ${c.trunkId} ${c.pbxTrunk} ${at}`));
     },
     released(callIds) {
       append(callIds.map((callId) => `released ${callId}`));
@@ -130,14 +134,18 @@ function parseEntry(line: string): JournalEntry | null {
   const [did, callId = '', ...rest] = line.split(' ');
   if (!parseCallId(callId)) return null;
   if (did === 'released' && rest.length === 0) return { did, callId };
-  if (did === 'ended' && rest.length === 2 && /^\d{13}$/.test(rest[1]!)) {
+  if (did === 'ended' && rest.length === 2 && isTime(rest[1])) {
     const disposition = DISPOSITIONS.find((one) => one === rest[0]);
     return disposition ? { did, callId, disposition, at: new Date(Number(rest[1])) } : null;
   }
-  const [contactId, trunkId, pbxTrunk] = rest;
-  if (did !== 'claimed' || !isUuid(contactId) || !isUuid(trunkId) || !pbxTrunk || rest.length !== 3)
+  const [contactId, trunkId, pbxTrunk, at] = rest;
+  if (did !== 'claimed' || !isUuid(contactId) || !isUuid(trunkId) || !pbxTrunk || rest.length !== 4)
     return null;
-  return { did, callId, contactId, trunkId, pbxTrunk };
+  return isTime(at) ? { did, callId, contactId, trunkId, pbxTrunk, at: new Date(Number(at)) } : null;
+}
+
+function isTime(text: string | undefined): text is string {
+  return /^\d{13}$/.test(text ?? '');
 }
 
 function isUuid(text: string | undefined): text is string {

@@ -29,7 +29,7 @@ describe('the journal of a node', () => {
     const chunks = [...open().readBack()];
     expect(chunks.map((chunk) => chunk.length)).toEqual([1000, 300, 1000, 200]);
     const inOrder = chunks.toReversed().flat();
-    expect(inOrder).toEqual(claims.map((entry) => ({ did: 'claimed', ...entry })));
+    expect(inOrder).toEqual(claims.map((entry) => ({ did: 'claimed', ...entry, at: new Date(time) })));
   });
 
   it('goes on behind what there is when the clock was set back', () => {
