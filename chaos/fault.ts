@@ -1,4 +1,5 @@
 import type { ChaosLab } from './lab.js';
+import type { Load } from './load.js';
 
 /** What a fault breaks: two faults of one component never overlap. */
 export const COMPONENTS = [
@@ -27,7 +28,7 @@ export interface Fault {
    * Does it, and resolves when its cause is gone: calls must flow again within five seconds of that. Throws NotReached when
    * the moment did not come.
    */
-  inject(lab: ChaosLab): Promise<void>;
+  inject(lab: ChaosLab, load: Load): Promise<void>;
 }
 
 /** What the documents say that a fault does to a call; anything else is a violation. */

@@ -130,7 +130,7 @@ function* fitting(steps: Iterable<Step>, deadline: number): Generator<Step> {
 /** Injects the faults of a step side by side, and waits until calls flow again; null when one could not be brought about. */
 async function take(step: Step, lab: ChaosLab, load: Load, injected: Injected[]): Promise<Flow | null> {
   lab.log(step.faults.map(({ kind }) => kind).join(' + '));
-  const reached = await Promise.all(step.faults.map((fault) => inject(fault, lab, injected)));
+  const reached = await Promise.all(step.faults.map((fault) => inject(fault, lab, load, injected)));
   if (reached.includes(false)) return null;
   const flow = await untilCallsFlow(lab, load, Date.now());
   lab.log(`  ${textOf(flow)}`);
@@ -149,7 +149,7 @@ function flowsTooLate(kinds: string[], flow: Flow, load: Load, limit = FLOW_LIMI
 }
 
 /** False when the fault could not be brought about. */
-async function inject(fault: Fault, lab: ChaosLab, injected: Injected[]): Promise<boolean> {
+async function inject(fault: Fault, lab: ChaosLab, load: Load, injected: Injected[]): Promise<boolean> {
   const { kind, component, allows } = fault;
   const startedAt = Date.now();
   const entry = {
@@ -161,7 +161,7 @@ async function inject(fault: Fault, lab: ChaosLab, injected: Injected[]): Promis
   };
   injected.push(entry);
   try {
-    await fault.inject(lab);
+    await fault.inject(lab, load);
     return true;
   } catch (error) {
     if (!(error instanceof NotReached)) throw error;
@@ -180,9 +180,10 @@ async function keepBusy(
   [cancelAt, pauseAt]: readonly [number, number],
 ): Promise<void> {
   const stopAt = (part: number) => sleep(startedAt + (deadline - startedAt) * part - Date.now());
+  const named = (name: string) => load.campaigns.find((campaign) => campaign.name === name)!;
   const stops = [
-    stopAt(cancelAt).then(() => load.stop(TO_BE_CANCELLED, 'cancel')),
-    stopAt(pauseAt).then(() => load.stop(TO_BE_PAUSED, 'pause')),
+    stopAt(cancelAt).then(() => load.stop(named(TO_BE_CANCELLED), 'cancel')),
+    stopAt(pauseAt).then(() => load.stop(named(TO_BE_PAUSED), 'pause')),
   ];
   while (Date.now() < deadline) {
     await load.topUp();

@@ -8,6 +8,13 @@ export const ASTERISK_DIED: Allowance = {
   dispositions: ['lost'],
 };
 
+/** What an Asterisk that stands still does to the calls that are up. */
+export const ASTERISK_FROZEN: Allowance = {
+  because:
+    'Asterisk has no time for some seconds: who answers just then may be taken for no answer, or for out of reach',
+  dispositions: ['no_answer', 'unreachable'],
+};
+
 async function die(lab: ChaosLab, samePid: boolean): Promise<void> {
   await lab.asterisk.kill();
   await sleep(lab.random() * 3000);
@@ -34,11 +41,7 @@ export const asteriskFaults: readonly Fault[] = [
     kind: 'asterisk frozen',
     component: 'asterisk',
     seconds: 8,
-    allows: {
-      because:
-        'Asterisk has no time for some seconds: who answers just then may be taken for no answer, or for out of reach',
-      dispositions: ['no_answer', 'unreachable'],
-    },
+    allows: ASTERISK_FROZEN,
     async inject(lab) {
       lab.asterisk.freeze();
       await sleep(1000 + lab.random() * 6000);

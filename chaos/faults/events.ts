@@ -1,27 +1,10 @@
-import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Fault, NotReached } from '../fault.js';
 import type { ChaosLab } from '../lab.js';
-
-/** More than an inotify queue holds (/proc/sys/fs/inotify/max_queued_events, 16,384 by default). */
-const EVENTS = 20_000;
-
-/** Makes and removes directories, each an event of its own, while `pid` cannot read any. */
-async function overflow(directory: string, pid: number): Promise<void> {
-  process.kill(pid, 'SIGSTOP');
-  try {
-    for (let i = 0; i < EVENTS / 2; i++) {
-      const path = join(directory, `.flood-${i}`);
-      await mkdir(path);
-      await rmdir(path);
-    }
-    // What happens now is not told any more.
-    await sleep(1000);
-  } finally {
-    process.kill(pid, 'SIGCONT');
-  }
-}
+import { ASTERISK_FROZEN } from './asterisk.js';
+import { overflow } from './overflow.js';
+import { withFilesWaiting } from './waiting-files.js';
 
 /** Ends the sessions that listen, as often as they come back. */
 async function dropNotifications(lab: ChaosLab, forMs: number): Promise<void> {
@@ -41,8 +24,27 @@ export const eventFaults: readonly Fault[] = [
     async inject(lab) {
       const { pid } = lab.campanile;
       if (pid === null) throw new NotReached('campanile does not run');
-      await overflow(join(lab.asterisk.spoolDir, 'outgoing_done'), pid);
+      process.kill(pid, 'SIGSTOP');
+      try {
+        await overflow(join(lab.asterisk.spoolDir, 'outgoing_done'));
+        // What happens now is not told any more.
+        await sleep(1000);
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
     },
+  },
+  {
+    kind: 'file events lost to asterisk',
+    component: 'campanile',
+    needs: ['asterisk', 'spool'],
+    seconds: 20,
+    allows: ASTERISK_FROZEN,
+    inject: (lab) =>
+      withFilesWaiting(lab, {
+        before: () => overflow(join(lab.asterisk.spoolDir, 'outgoing')),
+        meanwhile: async () => {},
+      }),
   },
   {
     kind: 'NOTIFY lost',

@@ -4,7 +4,7 @@ import type { FarEndCall } from '../../src/lab/far-end-log.js';
 import type { Evidence, Violation } from '../verify.js';
 import { group, iso } from './group.js';
 
-/** What is written back from the journal has the times of two clocks, in whole milliseconds (src/node/write-back.ts). */
+/** What is written back from the journal has whole milliseconds of a clock that is not the database's (src/spool/journal.ts). */
 const WRITTEN_BACK_MS = 20;
 
 /** Every INVITE belongs to exactly one attempt, and dials its number. */

@@ -27,6 +27,7 @@ export async function withdrawCancelledCalls(options: {
   if (withdrawn.length === 0) return 0;
   for (const callId of withdrawn) log.info(logNamesOf(callId), 'call withdrawn: its campaign was cancelled');
   await finish(withdrawn.map((callId) => ({ callId, archiveStatus: null, as: 'cancelled' as const })));
+  // fail point: cancelled while staged
   unstage(spool, withdrawn.map(fileNameOf));
   return withdrawn.length;
 }

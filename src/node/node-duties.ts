@@ -13,6 +13,7 @@ import type { NodeMetrics } from '../monitoring/node-metrics.js';
 import type { Spool } from '../spool/directories.js';
 import type { Journal } from '../spool/journal.js';
 import type { Reconciler } from '../spool/reconciler.js';
+import { createWaitingWatch } from '../spool/waiting.js';
 import { createWritableWatch } from '../spool/writable.js';
 import { createRestartWatch } from './asterisk-restarts.js';
 import type { Contents } from './contents.js';
@@ -47,6 +48,11 @@ export function dutiesOfSpool(options: {
       everySeconds: 1,
       name: 'see that Asterisk was started anew',
       run: createRestartWatch(spool.asteriskStartedAt, reconcile),
+    },
+    {
+      everySeconds: 1,
+      name: 'see that Asterisk takes its files',
+      run: createWaitingWatch(spool, reconcile),
     },
     {
       everySeconds: 1,

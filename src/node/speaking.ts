@@ -107,11 +107,13 @@ export function createSpeaking(options: SpeakingOptions): Speaking {
           spokenCalls.map(({ callId }) => callId),
         );
     const placing = spokenCalls.filter(({ callId }) => wanted.has(callId));
+    // fail point: spoken
     openCalls.add(placing);
     const notPlaced = place(
       spool,
       placing.map(({ callId }) => fileNameOf(callId)),
     );
+    // fail point: spoken and placed
     tellPlaced(placing, notPlaced, log);
     const failed = new Set(notPlaced.map(({ name }) => name));
     const releasing = batch.filter(

@@ -1,5 +1,6 @@
 import type { CallId } from '../calls/call-id.js';
 import type { FoundFile } from './inventory.js';
+import { ANNOUNCE_SECONDS } from './waiting.js';
 
 /** How long a call may go on before Asterisk is asked whether it does, and from then on how often. */
 const ASK_EVERY_MS = 60_000;
@@ -10,63 +11,101 @@ const SETTLED_MS = 2000;
 export interface Doubt {
   /** Whether Asterisk has a channel of it; null when it was not asked, or did not answer. */
   isUp: boolean | null;
-  /** Its file lay in outgoing/ while nobody could write there: Asterisk may have made the call and not said so. */
+  /** Asterisk may have made the call and not been able to write so: it must not be told of the file again. */
+  inDoubt: boolean;
+  /** The same, and it had the time to show that it has not. */
   mayHaveBegun: boolean;
 }
 
 /** Calls whose files may not tell how far they are. */
 export interface Doubts {
+  /** The spool cannot be written: whatever waits in outgoing/ is in doubt until `begin`. */
+  hold(): void;
   /** The spool could not be written until now: what lies in outgoing/ is to be asked about. */
   begin(): void;
-  /** What is known of the files of an inventory, by name; those that nothing is known of are missing. */
-  settle(files: readonly FoundFile[]): Promise<Map<string, Doubt>>;
+  /**
+   * What is known of the files of an inventory, by name; those that nothing is known of are missing. An Asterisk that does not
+   * run is not asked.
+   */
+  settle(files: readonly FoundFile[], asteriskRuns?: boolean): Promise<Map<string, Doubt>>;
 }
 
 /**
  * A call is over when its file is archived. Where Asterisk could not do that, because the spool was read-only or the file was
  * put there by somebody else, only Asterisk knows: it is asked by `findUp`, about calls that go on for long.
+ *
+ * A moment of that is enough for a call that is not marked as begun. So Asterisk is asked about a file, too, before it is told
+ * of it again.
+ *
+ * The spool may have been read-only while nobody of us ran, too. So at the start Asterisk is asked about all calls, and a file
+ * that it has had the time to take, and has not, is in doubt once it answers. Without `findUp` nobody is asked.
  */
 export function createDoubts(
-  findUp: () => Promise<ReadonlySet<CallId> | null>,
+  findUp?: () => Promise<ReadonlySet<CallId> | null>,
   now: () => number = () => performance.now(),
 ): Doubts {
   /** When Asterisk is to be asked about a call that has begun. */
   const askAt = new Map<string, number>();
-  /** Since when a file that has not begun is in doubt. */
+  /** From when on a file that has not begun is in doubt, which it must be for a while. */
   const unwritten = new Map<string, number>();
-  let asksAll = false;
+  let asks: 'none' | 'at the start' | 'all' = findUp ? 'at the start' : 'none';
+  let held = false;
+
+  function doubt(files: readonly FoundFile[]): void {
+    for (const file of files) {
+      if (asks === 'all') unwritten.set(file.name, now());
+      // An Asterisk that says nothing for a minute may have no console that we can reach.
+      else if (hadTheTime(file)) unwritten.set(file.name, now() + ASK_EVERY_MS);
+    }
+  }
 
   return {
-    begin() {
-      asksAll = true;
+    hold() {
+      held = true;
     },
-    async settle(files) {
+    begin() {
+      held = false;
+      asks = 'all';
+    },
+    async settle(files, asteriskRuns = true) {
       const outgoing = files.filter(({ file }) => file === 'outgoing');
       const begun = outgoing.filter(({ begunAt }) => begunAt !== null);
       const waiting = outgoing.filter(({ begunAt }) => begunAt === null);
       keepOnly(askAt, begun);
       keepOnly(unwritten, waiting);
       for (const { name } of begun) {
-        if (!askAt.has(name) || asksAll) askAt.set(name, now() + (asksAll ? 0 : ASK_EVERY_MS));
+        if (!askAt.has(name) || asks !== 'none')
+          askAt.set(name, now() + (asks === 'none' ? ASK_EVERY_MS : 0));
       }
-      if (asksAll) for (const { name } of waiting) unwritten.set(name, now());
-      asksAll = false;
+      if (asks !== 'none') doubt(waiting);
+      asks = 'none';
       const asked = begun.filter((found) => askAt.get(found.name)! <= now() && isSettled(found));
-      const up = asked.length > 0 ? await findUp() : null;
+      const unanswered = [...unwritten].filter(([, from]) => from > now());
+      const late = waiting.filter(hadTheTime);
+      const up = asteriskRuns && asked.length + late.length > 0 ? await findUp?.() : null;
       if (up) for (const { name } of asked) askAt.set(name, now() + ASK_EVERY_MS);
+      if (up) for (const [name] of unanswered) unwritten.set(name, now());
       return new Map([
         ...asked.map(({ name, callId }): [string, Doubt] => [
           name,
-          { isUp: up?.has(callId) ?? null, mayHaveBegun: false },
+          { isUp: up?.has(callId) ?? null, inDoubt: false, mayHaveBegun: false },
         ]),
         ...waiting
-          .filter(({ name }) => now() - (unwritten.get(name) ?? now()) >= SETTLED_MS)
-          .map(({ name }): [string, Doubt] => [name, { isUp: null, mayHaveBegun: true }]),
+          .filter(({ name }) => held || unwritten.has(name) || up)
+          .map(({ name, callId }): [string, Doubt] => {
+            const inDoubt = held || unwritten.has(name);
+            const mayHaveBegun = !held && now() - (unwritten.get(name) ?? now()) >= SETTLED_MS;
+            return [name, { isUp: up?.has(callId) ?? null, inDoubt, mayHaveBegun }];
+          }),
       ]);
     },
   };
 }
 
+/** Whether Asterisk would have taken it long ago; one that is being withdrawn, its time far ahead, it must not. */
+function hadTheTime({ since, writtenAt }: FoundFile): boolean {
+  return writtenAt.getTime() <= Date.now() && Date.now() - since.getTime() >= ANNOUNCE_SECONDS * 1000;
+}
 function isSettled({ begunAt }: FoundFile): boolean {
   return Math.abs(Date.now() - begunAt!.getTime()) >= SETTLED_MS;
 }

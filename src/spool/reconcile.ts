@@ -14,7 +14,8 @@ export interface Finding {
   sameRun: boolean | null;
   /** Whether Asterisk has a channel of it; null when it was not asked (doubts.ts). */
   isUp?: boolean | null;
-  /** Asterisk may have begun the call and not been able to write so. */
+  /** Asterisk may have begun the call and not been able to write so: nobody knows yet, or nobody ever will (doubts.ts). */
+  inDoubt?: boolean;
   mayHaveBegun?: boolean;
   /** When the running Asterisk started; null when it does not run. */
   asteriskStartedAt: Date | null;
@@ -25,9 +26,12 @@ export interface Finding {
   now: Date;
   /** How long whoever is at work on it (the claim, the archive watcher) may take. */
   graceSeconds: number;
-  /** How long Asterisk may take to begin a call. */
+  /** How long Asterisk may take to begin a call before it is told of the file (again). */
   announceSeconds: number;
 }
+
+/** An Asterisk that has just started reads all of outgoing/ by itself, once it has loaded its modules. */
+const STARTS_SECONDS = 10;
 
 /** Long enough for a dialplan of the admin's that goes on after the hangup. */
 const OVERDUE_SECONDS = 60;
@@ -61,10 +65,12 @@ export type Action =
  * | open | staging | never placed, or withdrawn | release |
  * | any | staging, begun | Asterisk was late to write into a file that was withdrawn | as in outgoing, but restore where that says leave |
  * | open | outgoing, not begun | waits for Asterisk | leave; announce when it waits for long and Asterisk is up |
+ * | open | the same, but FastAGI heard of the call, or Asterisk has a channel of it | Asterisk could not mark it | leave; conclude when it was hung up |
  * | open | outgoing, begun after Asterisk's start | call in progress | leave; conclude when it was hung up a minute ago |
  * | open | outgoing, begun before Asterisk's start | Asterisk died in the call | conclude if anything was heard, else lost |
  * | open | outgoing, begun, and Asterisk has no channel of it | it could not be archived | the same |
  * | open | outgoing, not begun, the spool was read-only meanwhile | Asterisk may have called, and could not write so | the same |
+ * | open | outgoing, not begun since long at our start, and Asterisk answers | the spool may have been read-only while we were away | the same |
  * | open | outgoing_done | over | finish |
  * | open | nowhere | placed, and taken away by somebody | conclude or lost, after the grace and when Asterisk has no channel of it |
  * | ended | staging | withdrawn, or taken back | remove |
@@ -111,8 +117,7 @@ function inStaging(finding: Finding): Action {
 function inOutgoing(finding: Finding, inProgress: 'leave' | 'restore'): Action {
   const { attempt, begunAt } = finding;
   if (!begunAt) {
-    if (attempt === 'open' && finding.mayHaveBegun && finding.asteriskStartedAt) return lost(finding);
-    if (attempt === 'open') return mayAnnounce(finding) ? 'announce' : 'leave';
+    if (attempt === 'open') return unmarked(finding);
     return attempt === 'ended' ? 'withdraw' : 'quarantine';
   }
   if (!diedInIt(finding) && finding.isUp !== false) {
@@ -120,6 +125,16 @@ function inOutgoing(finding: Finding, inProgress: 'leave' | 'restore'): Action {
   }
   if (attempt === 'open') return lost(finding);
   return attempt === 'ended' ? 'remove' : 'quarantine';
+}
+
+/** A file that says nothing of a call; somebody else may know of one. */
+function unmarked(finding: Finding): Action {
+  const { isUp, inDoubt, mayHaveBegun, sawAnswer, hangupAt, asteriskStartedAt } = finding;
+  if (isUp) return 'leave';
+  if (mayHaveBegun && asteriskStartedAt) return lost(finding);
+  if (inDoubt || !mayAnnounce(finding)) return 'leave';
+  if (hangupAt || (sawAnswer && isUp === false)) return 'conclude';
+  return sawAnswer ? 'leave' : 'announce';
 }
 
 function lost({ sawAnswer, hangupAt }: Finding): Action {
@@ -142,10 +157,9 @@ function isOver({ since, now, graceSeconds }: Finding): boolean {
   return olderThan(since, now, graceSeconds);
 }
 
-/** An Asterisk that has just started reads all of outgoing/ by itself, once it has loaded its modules. */
 function mayAnnounce({ since, now, announceSeconds, asteriskStartedAt }: Finding): boolean {
   if (!asteriskStartedAt) return false;
-  return olderThan(since, now, announceSeconds) && olderThan(asteriskStartedAt, now, announceSeconds);
+  return olderThan(since, now, announceSeconds) && olderThan(asteriskStartedAt, now, STARTS_SECONDS);
 }
 
 /** What lies ahead is old: a clock that was set back must not make anybody wait for hours. */

@@ -139,7 +139,13 @@ export function createRecovery(options: RecoveryOptions) {
 
   /** Ends calls whose file nobody archives any more. The file goes last: until then the next run finds it again. */
   async function end(action: 'lost' | 'conclude', calls: Concerned[]): Promise<number> {
-    const ours = calls.filter(({ callId, found }) => (found ? isStill(found) : isNowhere(callId)));
+    // One that Asterisk has not marked as begun might be begun now: that must be ruled out before its contact is free.
+    const unmarked = calls.filter(({ found }) => found?.file === 'outgoing' && !found.begunAt);
+    const taken = await withdrawn(unmarked);
+    const marked = calls.filter(
+      (call) => !unmarked.includes(call) && (call.found ? isStill(call.found) : isNowhere(call.callId)),
+    );
+    const ours = [...taken, ...marked];
     if (ours.length === 0) return 0;
     tell(action, ours);
     const as = action === 'lost' ? { as: action } : {};
@@ -147,7 +153,8 @@ export function createRecovery(options: RecoveryOptions) {
       ours.map(({ callId, found }) => ({ callId, archiveStatus: null, ...as, ...begun(found?.begunAt) })),
     );
     // fail point: lost with file left
-    await mapConcurrently(ours, async ({ found }) => found && discard(found));
+    unstage(spool, namesOf(taken));
+    await mapConcurrently(marked, async ({ found }) => found && discard(found));
     return ours.length;
   }
 

@@ -66,8 +66,11 @@ export async function withdraw(spool: Spool, name: string): Promise<Withdrawal> 
     if (!frozen(outgoing)) return 'gone';
     await delay(SETTLE_MS);
     const after = look(outgoing);
+    // fail point: frozen before withdrawn
     if (after?.begunAt) return 'begun';
-    return moved(outgoing, join(spool.staging, name)) ? 'withdrawn' : 'gone';
+    const isOurs = moved(outgoing, join(spool.staging, name));
+    // fail point: withdrawn
+    return isOurs ? 'withdrawn' : 'gone';
   } finally {
     underWay.delete(outgoing);
   }
@@ -84,6 +87,7 @@ export async function announceAgain(spool: Spool, name: string): Promise<'announ
   // Not rename(2): should Asterisk, against all odds, have made the name anew, it must not be replaced.
   const announced = linked(staged, outgoing);
   if (announced) touch(outgoing);
+  // fail point: announced while staged
   unlinkSync(staged);
   return announced ? 'announced' : 'begun';
 }
@@ -124,6 +128,12 @@ function begunUnwritten(file: CallFile, mtime: Date, ctime: Date): Date | null {
   if (ahead < LONGEST_DOUBT_SECONDS) return null;
   const off = mtime.getTime() - ctime.getTime() - ahead * 1000;
   return Math.abs(off) <= 5000 ? ctime : null;
+}
+
+/** Whether a file is as `withdraw` leaves it where we die in it. */
+export function isFrozen({ mtimeMs, ctimeMs }: { mtimeMs: number; ctimeMs: number }): boolean {
+  const between = (FROZEN_SECONDS + ASTERISKS_SECONDS) / 2;
+  return mtimeMs - ctimeMs > between * 1000;
 }
 
 function frozen(path: string, seconds = FROZEN_SECONDS): boolean {

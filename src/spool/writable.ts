@@ -14,7 +14,7 @@ const SETTLES_MS = 2200;
  */
 export function createWritableWatch(
   spool: Spool,
-  reconciler: Pick<Reconciler, 'doubt' | 'run'>,
+  reconciler: Pick<Reconciler, 'hold' | 'doubt' | 'run'>,
   log: Logger,
 ): () => Promise<number> {
   let since: number | null = null;
@@ -26,6 +26,7 @@ export function createWritableWatch(
     if (reason !== null) {
       if (since === null) log.error({ reason }, 'the spool cannot be written: nothing is placed');
       since ??= performance.now();
+      reconciler.hold();
       return 0;
     }
     if (since === null) return 0;

@@ -1,7 +1,9 @@
-import { chown, copyFile, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, chown, copyFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { overflow } from '../../chaos/faults/overflow.js';
 import { askAsterisk } from '../../src/asterisk-console.js';
+import type { Running } from '../../src/main.js';
 import {
   attemptsOf,
   countersOf,
@@ -16,6 +18,7 @@ import { describeOnAsterisk, filesOfOurs, type Line, startLine, toneMessage } fr
 
 describeOnAsterisk('a spool that cannot be written', () => {
   let line: Line;
+  let campanile: Running;
   let tenant: TenantFixture;
   let campaigns = 0;
 
@@ -26,7 +29,7 @@ describeOnAsterisk('a spool that cannot be written', () => {
       config: { keepFilesSeconds: 3600 },
     });
     tenant = await insertTenantFixture(line.database.pool, { ports: 1000, ...toneMessage(2) });
-    await line.start();
+    campanile = await line.start();
   });
   afterAll(() => line.stop());
 
@@ -76,6 +79,61 @@ describeOnAsterisk('a spool that cannot be written', () => {
       .poll(async () => (await callsOf(campaign.callerId)).length, { timeout: 10_000, interval: 10 })
       .toBeGreaterThan(before);
     await expectInOrder(campaign);
+  });
+
+  it('is read-only while Campanile is away: what Asterisk could not mark or archive is known to be over at the start', async () => {
+    const campaign = await insertCampaign({ 200: 20, 202: 20, 486: 20 });
+    await expect
+      .poll(async () => (await callsOf(campaign.callerId)).length, { timeout: 20_000, interval: 10 })
+      .toBeGreaterThan(10);
+    await line.spoolDisk!.makeReadOnly();
+    await campanile.stop();
+    const up = async () => (await callsOf(campaign.callerId)).filter((call) => call.endedAt === null).length;
+    await expect.poll(up, { timeout: 20_000 }).toBe(0);
+    await line.spoolDisk!.makeWritable();
+    campanile = await line.start();
+    // By itself Asterisk is asked about a call after a minute.
+    await untilCompleted(line.database.pool, [campaign.id], 45);
+    await expectInOrder(campaign);
+  });
+
+  it('has files that Asterisk can read and not mark: it is asked before it is told of them again', async () => {
+    // One that has just started is told of nothing.
+    const { mtimeMs } = await stat(join(line.asterisk.runDir, 'asterisk.ctl'));
+    await expect.poll(() => Date.now() - mtimeMs, { timeout: 20_000 }).toBeGreaterThan(10_000);
+    const outgoing = join(line.asterisk.spoolDir, 'outgoing');
+    process.kill(line.asterisk.pid, 'SIGSTOP');
+    let campaign: Awaited<ReturnType<typeof insertCampaign>>;
+    try {
+      campaign = await insertCampaign({ 202: 4, 180: 4 });
+      await expect.poll(async () => (await readdir(outgoing)).length, { timeout: 10_000 }).toBe(8);
+      for (const name of await readdir(outgoing)) {
+        await chown(join(outgoing, name), 0, line.asterisk.gid);
+        await chmod(join(outgoing, name), 0o440);
+      }
+    } finally {
+      process.kill(line.asterisk.pid, 'SIGCONT');
+    }
+    // Each rings for longer than a file waits before it is announced again.
+    await expectInOrder(campaign);
+    const dispositions = (await attemptsOf(line.database.pool, campaign.id)).map((a) => a.disposition);
+    expect(dispositions.toSorted()).toEqual([...Array(4).fill('answered'), ...Array(4).fill('no_answer')]);
+  });
+
+  it('has files that Asterisk was not told of: they are announced again', async () => {
+    const outgoing = join(line.asterisk.spoolDir, 'outgoing');
+    process.kill(line.asterisk.pid, 'SIGSTOP');
+    let campaign: Awaited<ReturnType<typeof insertCampaign>>;
+    try {
+      await overflow(outgoing);
+      campaign = await insertCampaign({ 200: 4, 486: 4 });
+      await expect.poll(async () => (await readdir(outgoing)).length, { timeout: 10_000 }).toBe(8);
+    } finally {
+      process.kill(line.asterisk.pid, 'SIGCONT');
+    }
+    await expectInOrder(campaign);
+    const dispositions = (await attemptsOf(line.database.pool, campaign.id)).map((a) => a.disposition);
+    expect(dispositions.toSorted()).toEqual([...Array(4).fill('answered'), ...Array(4).fill('busy')]);
   });
 
   it('does not dial what Campanile kept, though somebody puts it back under another Asterisk', async () => {

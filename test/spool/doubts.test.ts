@@ -7,7 +7,8 @@ let time: number;
 let up: Set<string> | null;
 let asked: number;
 let doubts: Doubts;
-beforeEach(() => {
+const marked = { inDoubt: false, mayHaveBegun: false };
+beforeEach(async () => {
   time = 0;
   up = new Set();
   asked = 0;
@@ -18,6 +19,8 @@ beforeEach(() => {
     },
     () => time,
   );
+  // The start is over.
+  await doubts.settle([]);
 });
 
 function file(begunAt: Date | null): FoundFile {
@@ -51,7 +54,7 @@ describe('calls whose files may not tell how far they are', () => {
     const [over, beginning] = [file(ago(5)), file(ago(1))];
     await settle(over, beginning);
     doubts.begin();
-    expect(await settle(over, beginning)).toEqual([{ isUp: false, mayHaveBegun: false }]);
+    expect(await settle(over, beginning)).toEqual([{ isUp: false, ...marked }]);
     expect(asked).toBe(1);
   });
 
@@ -59,20 +62,88 @@ describe('calls whose files may not tell how far they are', () => {
     const one = file(ago(5));
     up = null;
     doubts.begin();
-    expect(await settle(one)).toEqual([{ isUp: null, mayHaveBegun: false }]);
+    expect(await settle(one)).toEqual([{ isUp: null, ...marked }]);
     // And are asked about until it does.
     up = new Set([one.callId]);
-    expect(await settle(one)).toEqual([{ isUp: true, mayHaveBegun: false }]);
+    expect(await settle(one)).toEqual([{ isUp: true, ...marked }]);
   });
 
   it('may have begun when they lay there meanwhile, and still do after two seconds', async () => {
     const [stays, begins, later] = [file(null), file(null), file(null)];
     doubts.begin();
-    expect(await settle(stays, begins)).toEqual([]);
+    const inDoubt = { isUp: false, inDoubt: true, mayHaveBegun: false };
+    expect(await settle(stays, begins)).toEqual([inDoubt, inDoubt]);
     time = 2000;
     expect(await settle(stays, { ...begins, begunAt: ago(1) }, later)).toEqual([
-      { isUp: null, mayHaveBegun: true },
+      { ...inDoubt, mayHaveBegun: true },
+      { ...inDoubt, inDoubt: false },
     ]);
+  });
+
+  it('are all in doubt for as long as the spool cannot be written', async () => {
+    const one = file(null);
+    const inDoubt = { isUp: false, inDoubt: true, mayHaveBegun: false };
+    doubts.hold();
+    for (time of [0, 10_000]) expect(await settle(one)).toEqual([inDoubt]);
+    doubts.begin();
+    expect(await settle(one)).toEqual([inDoubt]);
+    time = 12_000;
+    expect(await settle(one)).toEqual([{ ...inDoubt, mayHaveBegun: true }]);
+  });
+
+  it('are asked about when Asterisk seems not to have heard of them, unless it does not run', async () => {
+    const [talking, waiting, fresh] = [file(null), file(null), { ...file(null), since: ago(1) }];
+    expect(await settle(fresh)).toEqual([]);
+    expect((await doubts.settle([waiting], false)).size).toBe(0);
     expect(asked).toBe(0);
+    up = new Set([talking.callId]);
+    expect((await settle(talking, waiting)).map(({ isUp }) => isUp)).toEqual([true, false]);
+  });
+});
+
+describe('calls of before our start', () => {
+  const start = () =>
+    createDoubts(
+      async () => {
+        asked += 1;
+        return up;
+      },
+      () => time,
+    );
+
+  it('are asked about at once', async () => {
+    const [over, talking] = [file(ago(5)), file(ago(5))];
+    up = new Set([talking.callId]);
+    const known = await start().settle([over, talking]);
+    expect([...known.values()].map(({ isUp }) => isUp)).toEqual([false, true]);
+  });
+
+  it('may have begun when Asterisk had the time to take them, answers, and two seconds later has not', async () => {
+    const [long, short] = [file(null), { ...file(null), since: ago(1) }];
+    const frozen = { ...file(null), writtenAt: ago(-86_400) };
+    const atStart = start();
+    const known = async () => [...(await atStart.settle([long, short, frozen]))].filter(([, d]) => d.inDoubt);
+    const inDoubt = { isUp: null, inDoubt: true, mayHaveBegun: false };
+    up = null;
+    for (time of [0, 10_000]) expect(await known()).toEqual([[long.name, inDoubt]]);
+    up = new Set();
+    expect(await known()).toEqual([[long.name, { ...inDoubt, isUp: false }]]);
+    time = 12_000;
+    expect(await known()).toEqual([[long.name, { isUp: false, inDoubt: true, mayHaveBegun: true }]]);
+  });
+
+  it('may have begun after a minute in which Asterisk could not be asked', async () => {
+    const one = file(null);
+    const atStart = start();
+    up = null;
+    const mayHaveBegun = async () => (await atStart.settle([one])).get(one.name)!.mayHaveBegun;
+    for (const [seconds, expected] of [
+      [0, false],
+      [61, false],
+      [62, true],
+    ] as const) {
+      time = seconds * 1000;
+      expect([seconds, await mayHaveBegun()]).toEqual([seconds, expected]);
+    }
   });
 });
