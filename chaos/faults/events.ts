@@ -37,7 +37,7 @@ export const eventFaults: readonly Fault[] = [
   {
     kind: 'file events lost to asterisk',
     component: 'campanile',
-    needs: ['asterisk', 'spool'],
+    needs: ['asterisk', 'postgres', 'spool'],
     seconds: 20,
     allows: ASTERISK_FROZEN,
     inject: (lab) =>

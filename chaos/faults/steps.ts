@@ -121,7 +121,12 @@ const PROVOKED: Record<
   ...Object.fromEntries(
     ['frozen before withdrawn', 'withdrawn', 'announced while staged'].map((name) => [
       name,
-      { needs: ['asterisk'], allows: ASTERISK_FROZEN, seconds: 25, by: killWhileAnnouncing },
+      {
+        needs: ['asterisk', 'postgres', 'spool'],
+        allows: ASTERISK_FROZEN,
+        seconds: 25,
+        by: killWhileAnnouncing,
+      },
     ]),
   ),
   'cancelled while staged': {
