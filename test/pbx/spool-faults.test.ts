@@ -33,6 +33,12 @@ describeOnAsterisk('a spool that cannot be written', () => {
   });
   afterAll(() => line.stop());
 
+  /** An Asterisk that has just started finds all files by itself, and is told of none. */
+  async function untilSettled(): Promise<void> {
+    const { mtimeMs } = await stat(join(line.asterisk.runDir, 'asterisk.ctl'));
+    await expect.poll(() => Date.now() - mtimeMs, { timeout: 20_000 }).toBeGreaterThan(10_000);
+  }
+
   async function insertCampaign(counts: Record<string, number>): Promise<{ id: string; callerId: string }> {
     campaigns += 1;
     const callerId = `+121255504${10 + campaigns}`;
@@ -98,9 +104,7 @@ describeOnAsterisk('a spool that cannot be written', () => {
   });
 
   it('has files that Asterisk can read and not mark: it is asked before it is told of them again', async () => {
-    // One that has just started is told of nothing.
-    const { mtimeMs } = await stat(join(line.asterisk.runDir, 'asterisk.ctl'));
-    await expect.poll(() => Date.now() - mtimeMs, { timeout: 20_000 }).toBeGreaterThan(10_000);
+    await untilSettled();
     const outgoing = join(line.asterisk.spoolDir, 'outgoing');
     process.kill(line.asterisk.pid, 'SIGSTOP');
     let campaign: Awaited<ReturnType<typeof insertCampaign>>;
@@ -121,6 +125,7 @@ describeOnAsterisk('a spool that cannot be written', () => {
   });
 
   it('has files that Asterisk was not told of: they are announced again', async () => {
+    await untilSettled();
     const outgoing = join(line.asterisk.spoolDir, 'outgoing');
     process.kill(line.asterisk.pid, 'SIGSTOP');
     let campaign: Awaited<ReturnType<typeof insertCampaign>>;
