@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AMD_DEFAULTS, BEEP_DEFAULTS } from '../../src/calls/machine.js';
 import { attempt } from '../../src/cli/attempt.js';
 import { newId } from '../../src/ids.js';
@@ -14,6 +14,7 @@ import {
 } from '../support/campaigns.js';
 import { insertDestination } from '../support/flows.js';
 import { type SandboxLine, startSandboxLine } from '../support/sandbox-line.js';
+import { usePrinted } from './printed.js';
 
 const number = (code: string, area = '212') => `+1${area}55501${code}`;
 /** Kinds of calls by the last digits of their test numbers: what is told of why they ended. */
@@ -34,7 +35,7 @@ describe('campanile attempt', () => {
   let line: SandboxLine;
   let campanile: Running;
   let tenant: TenantFixture;
-  let printed: string;
+  const printed = usePrinted();
 
   beforeAll(async () => {
     line = await startSandboxLine();
@@ -48,21 +49,12 @@ describe('campanile attempt', () => {
     vi.stubEnv('CAMPANILE_DATA', config.dataDir);
     vi.stubEnv('CAMPANILE_NODE', config.nodeName);
     vi.stubEnv('CAMPANILE_SPOOL', config.spoolDir);
-    printed = '';
-    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-      printed += text;
-      return true;
-    });
-  });
-  afterEach(() => {
-    vi.restoreAllMocks();
-    vi.unstubAllEnvs();
   });
 
   async function told(id: string, ...more: string[]): Promise<string> {
-    printed = '';
+    printed.clear();
     expect(await attempt([id, ...more])).toBe(0);
-    return printed;
+    return printed.text();
   }
   const insert = (numbers: string[], more: Parameters<typeof insertCampaignFixture>[3] = {}) =>
     insertCampaignFixture(line.database.pool, tenant, numbers, { test: true, ...more });
@@ -269,6 +261,6 @@ describe('campanile attempt', () => {
     vi.stubEnv('DATABASE_URL', '');
     vi.stubEnv('CAMPANILE_DATA', '/nowhere/campanile');
     await expect(attempt([unknown])).rejects.toThrow('there is no database in /nowhere/campanile');
-    expect(printed).toBe('');
+    expect(printed.text()).toBe('');
   });
 });

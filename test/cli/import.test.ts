@@ -3,15 +3,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { importContacts } from '../../src/cli/import.js';
 import { adminToken } from '../api/client.js';
 import { createCampaign } from '../api/fixtures.js';
 import { useApi, useTenant } from '../api/use.js';
+import { usePrinted } from './printed.js';
 
 let campaign: string;
 let dir: string;
-let printed: string;
+const printed = usePrinted();
 const api = useApi();
 const tenant = useTenant(api);
 beforeAll(async () => {
@@ -24,15 +25,6 @@ beforeEach(async () => {
   campaign = await createCampaign(api, tenant);
   vi.stubEnv('CAMPANILE_URL', api.url);
   vi.stubEnv('CAMPANILE_TOKEN', tenant.token);
-  printed = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += text;
-    return true;
-  });
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  vi.unstubAllEnvs();
 });
 
 async function file(name: string, text: string): Promise<string> {
@@ -44,8 +36,8 @@ describe('campanile import', () => {
   it('uploads a file and tells the counts and where the rejected rows are', async () => {
     const path = await file('list.csv', 'number\n+49301100001\n+49301100001\n12\n');
     expect(await importContacts([path, '--campaign', campaign])).toBe(0);
-    expect(printed).toContain('3 rows: 1 added, 1 duplicates, 1 rejected');
-    const [url] = /http[^\s']+\/rejected/.exec(printed) ?? [];
+    expect(printed.text()).toContain('3 rows: 1 added, 1 duplicates, 1 rejected');
+    const [url] = /http[^\s']+\/rejected/.exec(printed.text()) ?? [];
     const report = await fetch(url!, { headers: { Authorization: `Bearer ${tenant.token}` } });
     expect(await report.text()).toContain('4,');
   });
@@ -54,7 +46,7 @@ describe('campanile import', () => {
     const path = await file('list.ndjson', '{"number": "+49301100001"}\n');
     const args = [path, '--campaign', campaign, '--tenant', tenant.id, '--token', adminToken];
     expect(await importContacts(args)).toBe(0);
-    expect(printed).toContain('1 added');
+    expect(printed.text()).toContain('1 added');
   });
 
   it('says that the list is to be sent again when the server goes away', async () => {
@@ -85,11 +77,13 @@ describe('campanile import', () => {
         [tenant.id, campaign],
       );
       const imported = importContacts([path, '--campaign', campaign]);
-      await expect.poll(() => printed).toContain('the server stores it');
+      await expect.poll(printed.text).toContain('the server stores it');
       const [interrupt] = process.listeners('SIGINT').slice(-1);
       interrupt!('SIGINT');
       expect(exit).toHaveBeenCalledWith(130);
-      expect(printed).toMatch(/the server goes on storing it: http\S+\/v1\/imports\/\S+ tells how it ends/);
+      expect(printed.text()).toMatch(
+        /the server goes on storing it: http\S+\/v1\/imports\/\S+ tells how it ends/,
+      );
       await holder.query('ROLLBACK');
       await imported;
     } finally {
@@ -110,7 +104,7 @@ describe('campanile import', () => {
     );
     try {
       expect(await importContacts([path, '--campaign', campaign])).toBe(1);
-      expect(printed).toContain('nothing was stored');
+      expect(printed.text()).toContain('nothing was stored');
     } finally {
       await api.db.pool.query('DROP TRIGGER refuse ON contacts');
     }

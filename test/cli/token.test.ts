@@ -7,28 +7,20 @@ import { secretKeyOf, verifyToken } from '../../src/api/token.js';
 import { token } from '../../src/cli/token.js';
 import { loadConfig, loadSecret } from '../../src/config.js';
 import { newId } from '../../src/ids.js';
+import { usePrinted } from './printed.js';
 
 describe('campanile token', () => {
   let dir: string;
-  let printed: string;
+  const printed = usePrinted();
 
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'campanile-token-'));
     vi.stubEnv('CAMPANILE_DATA', dir);
-    printed = '';
-    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-      printed += text;
-      return true;
-    });
   });
-  afterEach(async () => {
-    vi.restoreAllMocks();
-    vi.unstubAllEnvs();
-    await rm(dir, { recursive: true });
-  });
+  afterEach(() => rm(dir, { recursive: true }));
 
   const principal = async () =>
-    verifyToken(secretKeyOf(await loadSecret(loadConfig({ CAMPANILE_DATA: dir }))), printed.trim());
+    verifyToken(secretKeyOf(await loadSecret(loadConfig({ CAMPANILE_DATA: dir }))), printed.text().trim());
 
   it("issues a tenant's token that the installation's secret verifies", async () => {
     const tenantId = newId();
@@ -39,7 +31,7 @@ describe('campanile token', () => {
   it('prints the globals by which the dialplan reaches FastAGI and is believed', async () => {
     expect(await token(['--inbound'])).toBe(0);
     const secret = await loadSecret(loadConfig({ CAMPANILE_DATA: dir }));
-    const [, url, given] = /^CAMPANILE_INBOUND=(\S+)\nCAMPANILE_INBOUND_TOKEN=(\S+)\n$/.exec(printed)!;
+    const [, url, given] = /^CAMPANILE_INBOUND=(\S+)\nCAMPANILE_INBOUND_TOKEN=(\S+)\n$/.exec(printed.text())!;
     expect(url).toBe('agi://127.0.0.1:4573');
     expect(createCallTokens(secret).isTokenFor(INBOUND, given!)).toBe(true);
     expect(createCallTokens(secret).isTokenFor('another', given!)).toBe(false);
@@ -54,7 +46,7 @@ describe('campanile token', () => {
   it('refuses to issue one for a viewer of nobody', async () => {
     await expect(token(['--viewer'])).rejects.toThrow('either --tenant ID or --admin');
     await expect(token(['--viewer', '--admin'])).rejects.toThrow('--tenant ID --viewer');
-    expect(printed).toBe('');
+    expect(printed.text()).toBe('');
   });
 
   it("issues an admin's token", async () => {
@@ -67,7 +59,7 @@ describe('campanile token', () => {
     ['both', ['--admin', '--tenant', 'x']],
   ])('refuses to issue one for %s', async (_, args) => {
     await expect(token(args)).rejects.toThrow('either --tenant ID or --admin');
-    expect(printed).toBe('');
+    expect(printed.text()).toBe('');
   });
 
   it('refuses a tenant that is no id, and a duration that is none', async () => {

@@ -7,24 +7,12 @@ import { callIdOfFile, fileNameOf } from '../../src/spool/name.js';
 import { renderTemplate, type TemplateValues } from '../../src/spool/template.js';
 import { parseTemplate } from '../../src/spool/template-file.js';
 import { parseCallFile, type SpooledCall } from '../support/pbx-spool.js';
-import { newCall } from './temp-spool.js';
+import { TEMPLATE_VALUES as VALUES } from './temp-spool.js';
 
 // What goes into a call file is what Asterisk understands of it, or it is refused and says why; as Asterisk reads it, see
 // test/support/pbx-spool.ts. A seeded share runs with the others, all of it with TEST_CASES=1000000.
 const RUN = { numRuns: Number(process.env.TEST_CASES ?? 15_000), seed: 20261122 };
 const MINUTES = 60_000;
-
-const { callId } = newCall();
-const VALUES: TemplateValues = {
-  number: '+15551234567',
-  trunk: 'carrier_1',
-  callerId: '+15550001111',
-  ringSeconds: 30,
-  call: callId,
-  token: 'abcdefghijklmnop-_',
-  agi: 'agi://127.0.0.1:4573',
-  reports: '/var/spool/asterisk/campanile/reports/1795300474000.reports',
-};
 
 /** What has a meaning to somebody, and what has none. */
 // biome-ignore format: a table
@@ -120,7 +108,7 @@ const values: fc.Arbitrary<TemplateValues> = fc.record({
     fc.constantFrom(30, 1, 999),
     fc.oneof(fc.double(), fc.constantFrom(0, -1, 1000, 1e21, Number.NaN)),
   ),
-  call: mostly(fc.constant(callId), anything),
+  call: mostly(fc.constant(VALUES.call), anything),
   token: mostly(fc.constant(VALUES.token), anything),
   agi: mostly(
     fc.constantFrom(VALUES.agi, 'agi://[::1]:1'),
@@ -307,7 +295,7 @@ it(
       fc.property(
         fc.oneof(
           anything,
-          anything.map((text) => fileNameOf(callId) + text),
+          anything.map((text) => fileNameOf(VALUES.call) + text),
           anything.map((text) => fileNameOf(text)),
         ),
         (name) => {
@@ -318,7 +306,7 @@ it(
       ),
       { ...RUN, numRuns: Math.min(RUN.numRuns, 100_000) },
     );
-    expect(callIdOfFile(fileNameOf(callId))).toBe(callId);
+    expect(callIdOfFile(fileNameOf(VALUES.call))).toBe(VALUES.call);
   },
   20 * MINUTES,
 );

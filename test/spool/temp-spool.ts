@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { newId } from '../../src/ids.js';
 import { openSpool, type Spool, type SpoolOptions } from '../../src/spool/directories.js';
 import { fileNameOf } from '../../src/spool/name.js';
+import type { TemplateValues } from '../../src/spool/template.js';
 
 export const silent = pino({ level: 'silent' });
 
@@ -40,6 +41,18 @@ export function newCall(): { callId: string; name: string } {
   const callId = `${newId()}.${newId()}`;
   return { callId, name: fileNameOf(callId) };
 }
+
+/** What a template is filled with. */
+export const TEMPLATE_VALUES: TemplateValues = {
+  number: '+15551234567',
+  trunk: 'carrier_1',
+  callerId: '+15550001111',
+  ringSeconds: 30,
+  call: newCall().callId,
+  token: 'abcdefghijklmnop-_',
+  agi: 'agi://127.0.0.1:4573',
+  reports: '/var/spool/asterisk/campanile/reports/1795300474000.reports',
+};
 
 export const CONTENT = [
   'Channel: PJSIP/+15551234567@carrier',

@@ -7,21 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseCallFile } from '../../src/spool/call-file.js';
 import { renderTemplate, type TemplateValues } from '../../src/spool/template.js';
 import { loadTemplates, parseTemplate } from '../../src/spool/template-file.js';
-import { newCall } from './temp-spool.js';
+import { TEMPLATE_VALUES as VALUES } from './temp-spool.js';
 
 const run = promisify(execFile);
-const { callId } = newCall();
-const VALUES: TemplateValues = {
-  number: '+15551234567',
-  trunk: 'carrier_1',
-  callerId: '+15550001111',
-  ringSeconds: 30,
-  call: callId,
-  token: 'abcdefghijklmnop-_',
-  agi: 'agi://127.0.0.1:4573',
-  reports: '/var/spool/asterisk/campanile/reports/1795300474000.reports',
-};
-
 const VALID = `Channel: PJSIP/{number}@{trunk}
 CallerID: <{caller_id}>
 WaitTime: {ring_seconds}
@@ -53,7 +41,7 @@ Archive: yes
 Context: campanile-answered
 Extension: s
 Priority: 1
-Set: __CAMPANILE_CALL=${callId}
+Set: __CAMPANILE_CALL=${VALUES.call}
 Set: __CAMPANILE_TOKEN=abcdefghijklmnop-_
 Set: __CAMPANILE_AGI=agi://127.0.0.1:4573
 Set: __CAMPANILE_REPORTS=/var/spool/asterisk/campanile/reports/1795300474000.reports
