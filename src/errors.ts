@@ -24,6 +24,7 @@ export type FaultCode =
   | 'content_missing'
   | 'database_newer'
   | 'database_unreadable'
+  | 'database_unusable'
   | 'directory_unreachable'
   | 'embedded_postgres_failed'
   | 'embedded_postgres_missing'

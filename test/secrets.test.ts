@@ -102,7 +102,8 @@ describe('a secret', () => {
     operators['the log'] = program.said();
     await runCommands(environment, attempt);
     await readSpool();
-  }, 180_000);
+    // Some thirty processes are started: more time than all steps may take on a machine that does other things as well.
+  }, 420_000);
   afterAll(async () => {
     for (const socket of sockets) socket.destroy();
     for (const server of servers) server.close();
@@ -496,6 +497,8 @@ describe('a secret', () => {
         operators[`campanile ${command[0]}, ${what}`] = said;
       }
     }
+    for (const what of ['nobody there', 'no such host', 'a wrong password', 'no such database'])
+      expect(operators[`campanile serve, ${what}`]).toMatch(/cannot use the database: .*campanile doctor/);
     const short = 's3cret-too-short';
     secrets['a secret that is too short'] = short;
     operators['campanile serve, a short secret'] = await run(['serve'], { CAMPANILE_SECRET: short });

@@ -90,8 +90,20 @@ function isExposed(error: unknown): error is Error & { status: number } {
 }
 
 // PostgreSQL's SQLSTATEs for a statement or lock that took too long, too many connections and a server that stops or
-// starts; then Node's for a server that is not there.
-const UNAVAILABLE = ['57014', '55P03', '53300', '57P01', '57P02', '57P03', 'ECONNREFUSED', 'ECONNRESET'];
+// starts; then the system's for a server that is not there, or that nobody can tell the address of.
+const UNAVAILABLE = [
+  ...['57014', '55P03', '53300', '57P01', '57P02', '57P03'],
+  ...[
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'EPIPE',
+    'ETIMEDOUT',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+    'ENOTFOUND',
+    'EAI_AGAIN',
+  ],
+];
 
 function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

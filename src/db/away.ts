@@ -10,5 +10,5 @@ export function isAway(error: unknown): boolean {
   const { code, message = '' } = error as { code?: string; message?: string };
   if (code === undefined) return OF_THE_CONNECTION.test(message);
   // Classes of PostgreSQL's errors: connection, insufficient resources, operator intervention (appendix A); or errno.
-  return /^(08|53|57)[0-9A-Z]{3}$/.test(code) || /^E[A-Z]+$/.test(code);
+  return /^(08|53|57)[0-9A-Z]{3}$/.test(code) || /^E[A-Z_]+$/.test(code);
 }

@@ -1,4 +1,5 @@
 import type { Config } from '../config.js';
+import { CampanileError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { startEmbeddedPostgres } from './embedded.js';
 import { migrate } from './migrate.js';
@@ -10,7 +11,10 @@ export interface Database {
   stop(): Promise<void>;
 }
 
-/** Opens the database that the configuration names, else the embedded one, and brings its tables up to date. */
+/**
+ * Opens the database that the configuration names, else the embedded one, and brings its tables up to date. Throws a
+ * CampanileError (`database_unusable`) that says what to do.
+ */
 export async function openDatabase(config: Config, log: Logger): Promise<Database> {
   const database = config.databaseUrl
     ? { url: config.databaseUrl, stop: async () => {} }
@@ -21,6 +25,11 @@ export async function openDatabase(config: Config, log: Logger): Promise<Databas
     return database;
   } catch (error) {
     await database.stop();
-    throw error;
+    if (error instanceof CampanileError) throw error;
+    throw new CampanileError(
+      'database_unusable',
+      `cannot use the database: ${messageOf(error)}; run "campanile doctor", which says what to do`,
+      { cause: error },
+    );
   }
 }

@@ -83,6 +83,7 @@ function cureOf(error: unknown): string[] {
   const cures: Record<string, string> = {
     ECONNREFUSED: 'start it: systemctl start postgresql; or correct host and port in DATABASE_URL',
     ENOTFOUND: 'correct the host name in DATABASE_URL',
+    EAI_AGAIN: 'let the name server answer, or give an address in DATABASE_URL: getent hosts <the host>',
     '28P01': 'correct user and password in DATABASE_URL',
     '28000': 'correct the user in DATABASE_URL, or allow it in pg_hba.conf',
     '3D000': 'create it: createdb <the name in DATABASE_URL>',

@@ -120,6 +120,7 @@ it.each([
   ['57P01', '', true],
   ['08006', '', true],
   ['ECONNRESET', '', true],
+  ['EAI_AGAIN', 'getaddrinfo EAI_AGAIN postgres', true],
   [undefined, 'Connection terminated unexpectedly', true],
   [undefined, 'Query read timeout', true],
   ['23505', 'duplicate key', false],
