@@ -37,8 +37,8 @@ export interface Doubts {
  * A moment of that is enough for a call that is not marked as begun. So Asterisk is asked about a file, too, before it is told
  * of it again.
  *
- * The spool may have been read-only while nobody of us ran, too. So at the start Asterisk is asked about all calls, and a file
- * that it has had the time to take, and has not, is in doubt once it answers. Without `findUp` nobody is asked.
+ * The spool may have been read-only while nobody of us ran, too. So at the start Asterisk is asked about all calls. If it has not
+ * archived one that is over, a file that it had the time to take, and has not marked, is in doubt. Without `findUp` nobody is asked.
  */
 export function createDoubts(
   findUp?: () => Promise<ReadonlySet<CallId> | null>,
@@ -46,17 +46,19 @@ export function createDoubts(
 ): Doubts {
   /** When Asterisk is to be asked about a call that has begun. */
   const askAt = new Map<string, number>();
-  /** From when on a file that has not begun is in doubt, which it must be for a while. */
+  /** Since when a file that has not begun is in doubt. */
   const unwritten = new Map<string, number>();
-  let asks: 'none' | 'at the start' | 'all' = findUp ? 'at the start' : 'none';
+  /** Until when an answer about the calls of before our start is waited for; null once it is there. */
+  let startsUntil = findUp ? now() + ASK_EVERY_MS : null;
+  let asksAll = false;
   let held = false;
 
-  function doubt(files: readonly FoundFile[]): void {
-    for (const file of files) {
-      if (asks === 'all') unwritten.set(file.name, now());
-      // An Asterisk that says nothing for a minute may have no console that we can reach.
-      else if (hadTheTime(file)) unwritten.set(file.name, now() + ASK_EVERY_MS);
+  function askAbout(begun: readonly FoundFile[]): FoundFile[] {
+    const asksNow = asksAll || startsUntil !== null;
+    for (const { name } of begun) {
+      if (!askAt.has(name) || asksNow) askAt.set(name, now() + (asksNow ? 0 : ASK_EVERY_MS));
     }
+    return begun.filter((found) => askAt.get(found.name)! <= now() && isSettled(found));
   }
 
   return {
@@ -65,7 +67,7 @@ export function createDoubts(
     },
     begin() {
       held = false;
-      asks = 'all';
+      asksAll = true;
     },
     async settle(files, asteriskRuns = true) {
       const outgoing = files.filter(({ file }) => file === 'outgoing');
@@ -73,29 +75,31 @@ export function createDoubts(
       const waiting = outgoing.filter(({ begunAt }) => begunAt === null);
       keepOnly(askAt, begun);
       keepOnly(unwritten, waiting);
-      for (const { name } of begun) {
-        if (!askAt.has(name) || asks !== 'none')
-          askAt.set(name, now() + (asks === 'none' ? ASK_EVERY_MS : 0));
-      }
-      if (asks !== 'none') doubt(waiting);
-      asks = 'none';
-      const asked = begun.filter((found) => askAt.get(found.name)! <= now() && isSettled(found));
-      const unanswered = [...unwritten].filter(([, from]) => from > now());
+      const asked = askAbout(begun);
+      if (asksAll) for (const { name } of waiting) unwritten.set(name, now());
+      asksAll = false;
       const late = waiting.filter(hadTheTime);
-      const up = asteriskRuns && asked.length + late.length > 0 ? await findUp?.() : null;
+      const asks = asked.length + late.length > 0;
+      const up = asks && asteriskRuns ? ((await findUp?.()) ?? null) : null;
       if (up) for (const { name } of asked) askAt.set(name, now() + ASK_EVERY_MS);
-      if (up) for (const [name] of unanswered) unwritten.set(name, now());
+      if (startsUntil !== null && (!asks || up || now() > startsUntil)) {
+        const couldNotArchive = up && asked.some(({ callId }) => !up.has(callId));
+        if (couldNotArchive) for (const { name } of late) unwritten.set(name, now());
+        startsUntil = null;
+      }
+      const inDoubt = (file: FoundFile) =>
+        held || unwritten.has(file.name) || (startsUntil !== null && late.includes(file));
+      const isUp = ({ callId }: FoundFile) => up?.has(callId) ?? null;
       return new Map([
-        ...asked.map(({ name, callId }): [string, Doubt] => [
-          name,
-          { isUp: up?.has(callId) ?? null, inDoubt: false, mayHaveBegun: false },
+        ...asked.map((file): [string, Doubt] => [
+          file.name,
+          { isUp: isUp(file), inDoubt: false, mayHaveBegun: false },
         ]),
         ...waiting
-          .filter(({ name }) => held || unwritten.has(name) || up)
-          .map(({ name, callId }): [string, Doubt] => {
-            const inDoubt = held || unwritten.has(name);
-            const mayHaveBegun = !held && now() - (unwritten.get(name) ?? now()) >= SETTLED_MS;
-            return [name, { isUp: up?.has(callId) ?? null, inDoubt, mayHaveBegun }];
+          .filter((file) => up || inDoubt(file))
+          .map((file): [string, Doubt] => {
+            const mayHaveBegun = !held && now() - (unwritten.get(file.name) ?? now()) >= SETTLED_MS;
+            return [file.name, { isUp: isUp(file), inDoubt: inDoubt(file), mayHaveBegun }];
           }),
       ]);
     },
@@ -106,6 +110,7 @@ export function createDoubts(
 function hadTheTime({ since, writtenAt }: FoundFile): boolean {
   return writtenAt.getTime() <= Date.now() && Date.now() - since.getTime() >= ANNOUNCE_SECONDS * 1000;
 }
+
 function isSettled({ begunAt }: FoundFile): boolean {
   return Math.abs(Date.now() - begunAt!.getTime()) >= SETTLED_MS;
 }

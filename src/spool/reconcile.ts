@@ -70,7 +70,7 @@ export type Action =
  * | open | outgoing, begun before Asterisk's start | Asterisk died in the call | conclude if anything was heard, else lost |
  * | open | outgoing, begun, and Asterisk has no channel of it | it could not be archived | the same |
  * | open | outgoing, not begun, the spool was read-only meanwhile | Asterisk may have called, and could not write so | the same |
- * | open | outgoing, not begun since long at our start, and Asterisk answers | the spool may have been read-only while we were away | the same |
+ * | open | outgoing, not begun since long at our start, beside another that could not be archived | the spool was read-only while we were away | the same |
  * | open | outgoing_done | over | finish |
  * | open | nowhere | placed, and taken away by somebody | conclude or lost, after the grace and when Asterisk has no channel of it |
  * | ended | staging | withdrawn, or taken back | remove |

@@ -118,12 +118,14 @@ describe('calls of before our start', () => {
     expect([...known.values()].map(({ isUp }) => isUp)).toEqual([false, true]);
   });
 
-  it('may have begun when Asterisk had the time to take them, answers, and two seconds later has not', async () => {
-    const [long, short] = [file(null), { ...file(null), since: ago(1) }];
+  it('may have begun when Asterisk had the time to take them, and has not archived another that is over', async () => {
+    const [over, long, short] = [file(ago(5)), file(null), { ...file(null), since: ago(1) }];
     const frozen = { ...file(null), writtenAt: ago(-86_400) };
     const atStart = start();
-    const known = async () => [...(await atStart.settle([long, short, frozen]))].filter(([, d]) => d.inDoubt);
+    const known = async () =>
+      [...(await atStart.settle([over, long, short, frozen]))].filter(([, d]) => d.inDoubt);
     const inDoubt = { isUp: null, inDoubt: true, mayHaveBegun: false };
+    // Until Asterisk answers.
     up = null;
     for (time of [0, 10_000]) expect(await known()).toEqual([[long.name, inDoubt]]);
     up = new Set();
@@ -132,18 +134,29 @@ describe('calls of before our start', () => {
     expect(await known()).toEqual([[long.name, { isUp: false, inDoubt: true, mayHaveBegun: true }]]);
   });
 
-  it('may have begun after a minute in which Asterisk could not be asked', async () => {
+  it.each([
+    ['none of a call that it should have archived', () => new Set<string>(), null],
+    ['no call that is over', (talking: string) => new Set([talking]), ago(5)],
+  ])('are announced when Asterisk answers and there is %s', async (_, answer, begunAt) => {
+    const [other, waiting] = [file(begunAt), file(null)];
+    up = answer(other.callId);
+    const known = await start().settle([other, waiting]);
+    expect(known.get(waiting.name)).toEqual({ isUp: false, ...marked });
+  });
+
+  it('are announced after a minute in which Asterisk could not be asked', async () => {
     const one = file(null);
     const atStart = start();
     up = null;
-    const mayHaveBegun = async () => (await atStart.settle([one])).get(one.name)!.mayHaveBegun;
+    const inDoubt = async () => (await atStart.settle([one])).get(one.name)?.inDoubt ?? false;
     for (const [seconds, expected] of [
-      [0, false],
+      [0, true],
+      [60, true],
       [61, false],
-      [62, true],
+      [62, false],
     ] as const) {
       time = seconds * 1000;
-      expect([seconds, await mayHaveBegun()]).toEqual([seconds, expected]);
+      expect([seconds, await inDoubt()]).toEqual([seconds, expected]);
     }
   });
 });
