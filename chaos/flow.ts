@@ -12,18 +12,21 @@ export interface Flow {
 
 const PATIENCE_MS = 30_000;
 const LOOK_EVERY_MS = 50;
+const LONG_MS = 2000;
 
 /**
  * Waits for an INVITE at the far end, later than `since` (milliseconds since 1970), of each tenant that has contacts due in a
  * running campaign.
  */
 export async function untilCallsFlow(lab: ChaosLab, load: Load, since: number): Promise<Flow> {
-  const due = await lab.query<{ tenant_id: string }>(
-    `SELECT DISTINCT tenant_id FROM campaigns WHERE status = 'running' AND pending > 0`,
-  );
-  const waitedFor = new Set(due.map((row) => row.tenant_id));
-  const ids = new Set(load.campaigns.map(({ tenantId }) => tenantId));
-  for (const id of waitedFor) if (!ids.has(id)) waitedFor.delete(id);
+  const ours = new Set(load.campaigns.map(({ tenantId }) => tenantId));
+  const findDue = async () =>
+    (
+      await lab.query<{ tenant_id: string }>(
+        `SELECT DISTINCT tenant_id FROM campaigns WHERE status = 'running' AND pending > 0`,
+      )
+    ).flatMap(({ tenant_id }) => (ours.has(tenant_id) ? [tenant_id] : []));
+  const waitedFor = new Set(await findDue());
   let last = '';
   let seconds = 0;
   const deadline = Date.now() + PATIENCE_MS;
@@ -35,6 +38,12 @@ export async function untilCallsFlow(lab: ChaosLab, load: Load, since: number): 
       seconds = Math.max(seconds, (call.invitedAt - since) / 1000);
     }
     if (waitedFor.size === 0) return { seconds, last };
+    // Its campaign may have been stopped meanwhile.
+    if (Date.now() > since + LONG_MS) {
+      const due = await findDue();
+      for (const tenant of waitedFor) if (!due.includes(tenant)) waitedFor.delete(tenant);
+      if (waitedFor.size === 0) return { seconds, last };
+    }
     if (Date.now() > deadline) return { seconds: null, last: [...waitedFor].join(', ') };
     await sleep(LOOK_EVERY_MS);
   }

@@ -44,29 +44,40 @@ const DUE = 80;
 
 /** Tenants, trunks and running campaigns with their first contacts. */
 export async function insertLoad(lab: ChaosLab): Promise<Load> {
-  const tenants = await insertTenants(lab);
-  const campaigns: LoadedCampaign[] = [];
-  for (const { name, tenant, retry } of CAMPAIGNS)
-    campaigns.push(await insertCampaign(lab, { ...tenants[tenant]!, name, retry, index: campaigns.length }));
-  const load = createLoad(lab, campaigns, tenants[EXTRA.tenant]!);
+  const load = createLoad(lab, await insertTenants(lab));
   await load.topUp();
-  await lab.query(`UPDATE campaigns SET status = 'running', started_at = now() WHERE status = 'draft'`);
   return load;
 }
 
-function createLoad(lab: ChaosLab, campaigns: readonly LoadedCampaign[], extraTenant: LoadedTenant): Load {
+function createLoad(lab: ChaosLab, tenants: readonly LoadedTenant[]): Load {
+  const campaigns: LoadedCampaign[] = [];
   const stops: Stop[] = [];
-  const serials = new Map<string, number>();
+  const serials = new Map<number, number>();
+  const extraTenant = tenants[EXTRA.tenant]!;
   let extras = 0;
 
-  /** The next numbers of a campaign. */
-  function nextNumbers(id: string, index: number, count: number): string[] {
-    const from = serials.get(id) ?? 0;
-    serials.set(id, from + count);
+  /** The next numbers of the campaign at `index`. */
+  function nextNumbers(index: number, count: number): string[] {
+    const from = serials.get(index) ?? 0;
+    serials.set(index, from + count);
     return numbersOf(index, from, count);
   }
 
+  /** A campaign ends when a restore has ended all contacts that the copy knew: its tenant makes another. */
+  async function renewEnded(): Promise<void> {
+    const ended = await lab.query<{ id: string }>(
+      `SELECT id FROM campaigns WHERE status = 'completed' AND id = ANY($1::uuid[])`,
+      [campaigns.map(({ id }) => id)],
+    );
+    for (const [index, { name, tenant, retry }] of CAMPAIGNS.entries()) {
+      const { id } = campaigns[index] ?? {};
+      if (id && !ended.some((one) => one.id === id)) continue;
+      campaigns[index] = await insertCampaign(lab, { ...tenants[tenant]!, name, retry, index });
+    }
+  }
+
   async function topUp(): Promise<void> {
+    await renewEnded();
     const rows = await lab.query<{ id: string; pending: number }>(
       `SELECT id, pending FROM campaigns WHERE status IN ('draft', 'running')`,
     );
@@ -74,16 +85,23 @@ function createLoad(lab: ChaosLab, campaigns: readonly LoadedCampaign[], extraTe
       const index = campaigns.findIndex((campaign) => campaign.id === id);
       const campaign = campaigns[index];
       if (!campaign || Number(pending) >= DUE) continue;
-      const numbers = nextNumbers(id, index, DUE);
       // As the API does: none into a campaign that is over, as it may be once the database is restored meanwhile.
       await lab.query(
         `INSERT INTO contacts (tenant_id, id, campaign_id, number)
           SELECT $1, uuidv7(), $2, number FROM unnest($3::text[]) AS n(number)
           WHERE EXISTS (SELECT FROM campaigns WHERE id = $2 AND status IN ('draft', 'running') FOR NO KEY UPDATE)
           ON CONFLICT DO NOTHING`,
-        [campaign.tenantId, id, numbers],
+        [campaign.tenantId, id, nextNumbers(index, DUE)],
       );
     }
+    await run(campaigns.map(({ id }) => id));
+  }
+
+  async function run(ids: readonly string[]): Promise<void> {
+    await lab.query(
+      `UPDATE campaigns SET status = 'running', started_at = now() WHERE id = ANY($1::uuid[]) AND status = 'draft'`,
+      [ids],
+    );
   }
 
   return {
@@ -102,12 +120,9 @@ function createLoad(lab: ChaosLab, campaigns: readonly LoadedCampaign[], extraTe
         `INSERT INTO contacts (tenant_id, id, campaign_id, number, fields)
           SELECT $1, uuidv7(), $2, number, jsonb_build_object('name', number) FROM unnest($3::text[]) AS n(number)
           ON CONFLICT DO NOTHING`,
-        [tenantId, campaign.id, nextNumbers(campaign.id, index, contacts)],
+        [tenantId, campaign.id, nextNumbers(index, contacts)],
       );
-      await lab.query(
-        `UPDATE campaigns SET status = 'running', started_at = now() WHERE id = $1 AND status = 'draft'`,
-        [campaign.id],
-      );
+      await run([campaign.id]);
       return campaign;
     },
     async stop(campaign, how) {
