@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Fault, NotReached } from '../fault.js';
+import type { Fault } from '../fault.js';
 import type { ChaosLab } from '../lab.js';
 import { ASTERISK_FROZEN } from './asterisk.js';
+import { whileCampanileStands } from './campanile.js';
 import { overflow } from './overflow.js';
 import { withFilesWaiting } from './waiting-files.js';
 
@@ -21,18 +22,12 @@ export const eventFaults: readonly Fault[] = [
     kind: 'file events lost',
     component: 'campanile',
     seconds: 5,
-    async inject(lab) {
-      const { pid } = lab.campanile;
-      if (pid === null) throw new NotReached('campanile does not run');
-      process.kill(pid, 'SIGSTOP');
-      try {
+    inject: (lab) =>
+      whileCampanileStands(lab, async () => {
         await overflow(join(lab.asterisk.spoolDir, 'outgoing_done'));
         // What happens now is not told any more.
         await sleep(1000);
-      } finally {
-        process.kill(pid, 'SIGCONT');
-      }
-    },
+      }),
   },
   {
     kind: 'file events lost to asterisk',

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createCallNotes } from '../../src/agi/notes.js';
 import type { Happened } from '../../src/calls/flow/happened.js';
@@ -39,13 +40,12 @@ beforeEach(async () => {
 });
 
 const db: Db = {
-  async query(statement, values) {
+  async query<R extends pg.QueryResultRow>(statement: string | pg.QueryConfig, values?: unknown[]) {
     asked += 1;
     if (failure && !late) throw failure;
-    const result = await database.pool.query(statement as string, values);
+    const result = await database.pool.query<R>(statement as string, values);
     if (failure) throw failure;
-    // biome-ignore lint/suspicious/noExplicitAny: as the pool answers
-    return result as any;
+    return result;
   },
 };
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { fieldsOf } from './client.js';
 import { addContacts, createCampaign, createEquipped, flowBody, numbers, unknownId } from './fixtures.js';
 import { importing } from './importing.js';
 import { useApi, useTenant } from './use.js';
@@ -20,8 +21,6 @@ const change = (id: string, body: object) => send('PATCH', `/v1/campaigns/${id}`
 const show = async (id: string) => (await send('GET', `/v1/campaigns/${id}`)).json;
 const act = (id: string, verb: string) => send('POST', `/v1/campaigns/${id}/${verb}`);
 const contacts = (id: string, rows: readonly object[]) => send('POST', `/v1/campaigns/${id}/contacts`, rows);
-// biome-ignore lint/suspicious/noExplicitAny: answers of every shape
-const wrong = (json: any) => json.errors.map((error: { field: string }) => error.field);
 
 describe('a campaign with a flow', () => {
   it('is a draft without a version, and keeps the newest at its start whatever becomes of the flow', async () => {
@@ -38,19 +37,19 @@ describe('a campaign with a flow', () => {
   });
 
   it('has either a flow or a message', async () => {
-    expect(wrong((await create({})).json)).toEqual(['/message_id']);
+    expect(fieldsOf((await create({})).json)).toEqual(['/message_id']);
     const both = { message_id: tenant.messageId, flow_id: tenant.flowId };
     expect((await create(both)).json.errors).toEqual([
       { field: '/flow_id', message: 'cannot stand beside message_id: a campaign has one of them' },
     ]);
-    expect(wrong((await change(await withFlow(tenant.flowId), both)).json)).toEqual(['/flow_id']);
+    expect(fieldsOf((await change(await withFlow(tenant.flowId), both)).json)).toEqual(['/flow_id']);
   });
 
   it('has no flow of another tenant', async () => {
     const other = await createEquipped(api);
     for (const flow_id of [other.flowId, unknownId]) {
       const reply = await create({ flow_id, trunk_ids: [unknownId] });
-      expect(wrong(reply.json)).toEqual(['/trunk_ids/0', '/flow_id']);
+      expect(fieldsOf(reply.json)).toEqual(['/trunk_ids/0', '/flow_id']);
     }
   });
 
@@ -60,7 +59,7 @@ describe('a campaign with a flow', () => {
     expect(reply.json.errors).toEqual([
       { field: '/opt_out_key', message: 'is for a message: set the one in the flow' },
     ]);
-    expect(wrong((await create({ message_id: tenant.messageId, opt_out_key: '10' })).json)).toEqual([
+    expect(fieldsOf((await create({ message_id: tenant.messageId, opt_out_key: '10' })).json)).toEqual([
       '/opt_out_key',
     ]);
     const id = await createCampaign(api, tenant);
@@ -95,17 +94,17 @@ describe('a campaign with a flow', () => {
     const flow = await save('one');
     const id = await withFlow(flow);
     await addContacts(api, tenant, id, numbers(1));
-    expect(wrong((await change(id, { flow_version: 1 })).json)).toEqual(['/flow_version']);
+    expect(fieldsOf((await change(id, { flow_version: 1 })).json)).toEqual(['/flow_version']);
     await act(id, 'start');
     await replace(flow, 'two');
     expect((await change(id, { flow_version: 2 })).json.code).toBe('campaign_running');
     await act(id, 'pause');
     expect((await change(id, { flow_id: flow, name: 'x' })).json.flow_version).toBe(1);
-    expect(wrong((await change(id, { flow_version: 3 })).json)).toEqual(['/flow_version']);
+    expect(fieldsOf((await change(id, { flow_version: 3 })).json)).toEqual(['/flow_version']);
     expect((await change(id, { flow_version: 2 })).json.flow_version).toBe(2);
     expect((await change(id, { flow_version: 1 })).json.flow_version).toBe(1);
     const message = await createCampaign(api, tenant);
-    expect(wrong((await change(message, { flow_version: 1 })).json)).toEqual(['/flow_version']);
+    expect(fieldsOf((await change(message, { flow_version: 1 })).json)).toEqual(['/flow_version']);
   });
 
   it('is copied as a draft that will take the newest version', async () => {
@@ -210,7 +209,7 @@ describe('fields that a flow names', () => {
     const flow_id = (await send('POST', '/v1/flows', { name: 'Flow', definition })).json.id;
     for (const said of [{ message_id }, { message_id: undefined, flow_id }]) {
       const id = await createCampaign(api, tenant, said);
-      expect(wrong((await contacts(id, [{ number: ada }])).json)).toEqual(['/0/fields/title']);
+      expect(fieldsOf((await contacts(id, [{ number: ada }])).json)).toEqual(['/0/fields/title']);
     }
   });
 

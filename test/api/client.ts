@@ -30,6 +30,13 @@ export interface Reply {
   json: any;
 }
 
+/** The fields that a problem document names. */
+export const fieldsOf = ({ errors }: { errors: readonly { field: string }[] }) =>
+  errors.map(({ field }) => field);
+
+/** The same in the order of the alphabet. */
+export const sortedFieldsOf = (problem: Parameters<typeof fieldsOf>[0]) => fieldsOf(problem).sort();
+
 export interface Sent {
   token?: string | undefined;
   headers?: Record<string, string>;

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { VERSIONS_KEPT } from '../../src/db/flows.js';
+import { fieldsOf } from './client.js';
 import { addContacts, createCampaign, createEquipped, flowBody, numbers, unknownId } from './fixtures.js';
 import { useApi, useTenant } from './use.js';
 
@@ -16,8 +17,6 @@ const replace = (id: string, definition: object, name = 'Flow') =>
 const say = (text: string) => ({ start: 'greet', steps: { greet: { type: 'say', prompt: [{ text }] } } });
 const versions = async (id: string) =>
   (await send('GET', `/v1/flows/${id}/versions`)).json.data.map((v: { version: number }) => v.version);
-// biome-ignore lint/suspicious/noExplicitAny: answers of every shape
-const fieldsOf = (json: any) => json.errors.map((error: { field: string }) => error.field);
 
 describe('flows', () => {
   it('are saved as they were written, with what was left out, and shown', async () => {

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { adminToken } from './client.js';
+import { adminToken, fieldsOf } from './client.js';
 import { createTenant, type TenantOnApi } from './fixtures.js';
 import { useApi } from './use.js';
 
@@ -93,7 +93,7 @@ describe('a request', () => {
       '{"name":"A","ports":1,"__proto__":{"a":1},"constructor":2}',
       'application/json',
     );
-    expect(reply.json.errors.map((e: { field: string }) => e.field)).toEqual(['/__proto__', '/constructor']);
+    expect(fieldsOf(reply.json)).toEqual(['/__proto__', '/constructor']);
   });
 
   it('is told its id, which is in the log as well, and leaves no token there', async () => {

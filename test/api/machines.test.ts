@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AMD_DEFAULTS, BEEP_DEFAULTS } from '../../src/calls/machine.js';
+import { fieldsOf } from './client.js';
 import { addContacts, bells, createCampaign, createEquipped, insertAttempt } from './fixtures.js';
 import { useApi, useTenant } from './use.js';
 
@@ -62,7 +63,7 @@ describe('how a campaign tells machines from persons', () => {
   ])('is refused when it is %j', async (detection, field) => {
     const { status, json } = await create(detection);
     expect(status).toBe(422);
-    expect(json.errors.map((error: { field: string }) => error.field)).toEqual([field]);
+    expect(fieldsOf(json)).toEqual([field]);
   });
 
   it('leaves no message of another tenant', async () => {

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type AttemptFixture, insertAttemptFixtures } from '../support/attempts.js';
+import { fieldsOf } from './client.js';
 import { addContacts, createCampaign, createEquipped, numbers, unknownId } from './fixtures.js';
 import { useApi, useTenant } from './use.js';
 
@@ -257,7 +258,7 @@ describe('the report of a time', () => {
   ])('refuses %s, by the field', async (query, fields) => {
     const { status, json } = await ofTime(query);
     expect(status).toBe(422);
-    expect(json.errors.map((e: { field: string }) => e.field)).toEqual(fields);
+    expect(fieldsOf(json)).toEqual(fields);
   });
 
   it('may be of 92 days', async () => {

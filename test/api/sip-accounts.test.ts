@@ -3,7 +3,7 @@ import { whyNotOfTheInternet } from '../../src/api/sip-host.js';
 import { asTenant } from '../../src/db/pool.js';
 import { newId } from '../../src/ids.js';
 import { createPasswordSeal } from '../../src/seal.js';
-import { adminToken, type Reply, secret } from './client.js';
+import { adminToken, type Reply, secret, sortedFieldsOf } from './client.js';
 import { createCampaign, everything } from './fixtures.js';
 import { useApi, useTenant } from './use.js';
 
@@ -20,7 +20,7 @@ const change = (id: string, body: object, token = tenant.token) =>
   api.send('PATCH', `/v1/trunks/${id}`, { token, body });
 const fieldsOf = (reply: Reply) => {
   expect(reply.status).toBe(422);
-  return reply.json.errors.map((e: { field: string }) => e.field).sort();
+  return sortedFieldsOf(reply.json);
 };
 const rowOf = async (id: string) =>
   (await api.db.pool.query('SELECT * FROM sip_accounts WHERE id = $1', [id])).rows[0];

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_SPEECH } from '../../src/api/speech.js';
 import { parseWav } from '../../src/messages/wav.js';
-import { type ApiFixture, startApi } from './client.js';
+import { type ApiFixture, fieldsOf, startApi } from './client.js';
 import {
   createCampaign,
   createEquipped,
@@ -161,7 +161,7 @@ describe('a flow that speaks', () => {
   it('is refused where not', async () => {
     const { status, json } = await post(flow({ text: 'x', language: 'tlh', voice: 'nobody' }), '/v1/flows');
     expect(status).toBe(422);
-    expect(json.errors.map(({ field }: { field: string }) => field)).toEqual([
+    expect(fieldsOf(json)).toEqual([
       '/definition/steps/a/prompt/0/language',
       '/definition/steps/a/prompt/0/voice',
     ]);

@@ -66,6 +66,37 @@ describeOnAsterisk('a spool that cannot be written', () => {
     await expect.poll(() => filesOfOurs(line.asterisk), { timeout: 20_000 }).toEqual({});
   }
 
+  async function untilNoneIsUp({ callerId }: { callerId: string }): Promise<void> {
+    const up = async () => (await callsOf(callerId)).filter((call) => call.endedAt === null).length;
+    await expect.poll(up, { timeout: 20_000 }).toBe(0);
+  }
+
+  /** A campaign all of whose files lie in outgoing/ before Asterisk goes on. */
+  async function placeWhileAsteriskStands(
+    counts: Record<string, number>,
+    {
+      before,
+      afterwards,
+    }: { before?(outgoing: string): Promise<void>; afterwards?(paths: string[]): Promise<void> },
+  ) {
+    await untilSettled();
+    const outgoing = join(line.asterisk.spoolDir, 'outgoing');
+    const calls = Object.values(counts).reduce((sum, n) => sum + n, 0);
+    process.kill(line.asterisk.pid, 'SIGSTOP');
+    try {
+      await before?.(outgoing);
+      const campaign = await insertCampaign(counts);
+      await expect.poll(async () => (await readdir(outgoing)).length, { timeout: 10_000 }).toBe(calls);
+      await afterwards?.((await readdir(outgoing)).map((name) => join(outgoing, name)));
+      return campaign;
+    } finally {
+      process.kill(line.asterisk.pid, 'SIGCONT');
+    }
+  }
+
+  const dispositionsOf = async ({ id }: { id: string }) =>
+    (await attemptsOf(line.database.pool, id)).map((attempt) => attempt.disposition).toSorted();
+
   it.each([
     ['read-only', (l: Line) => l.spoolDisk!.makeReadOnly(), (l: Line) => l.spoolDisk!.makeWritable()],
     ['full', (l: Line) => l.spoolDisk!.fill(), (l: Line) => l.spoolDisk!.empty()],
@@ -76,8 +107,7 @@ describeOnAsterisk('a spool that cannot be written', () => {
       .toBeGreaterThan(15);
     await breakIt(line);
     // All that were up have ended, and nobody else is called.
-    const up = async () => (await callsOf(campaign.callerId)).filter((call) => call.endedAt === null).length;
-    await expect.poll(up, { timeout: 20_000 }).toBe(0);
+    await untilNoneIsUp(campaign);
     const before = (await callsOf(campaign.callerId)).length;
     expect(before).toBeLessThan(100);
     await repair(line);
@@ -94,8 +124,7 @@ describeOnAsterisk('a spool that cannot be written', () => {
       .toBeGreaterThan(10);
     await line.spoolDisk!.makeReadOnly();
     await campanile.stop();
-    const up = async () => (await callsOf(campaign.callerId)).filter((call) => call.endedAt === null).length;
-    await expect.poll(up, { timeout: 20_000 }).toBe(0);
+    await untilNoneIsUp(campaign);
     await line.spoolDisk!.makeWritable();
     campanile = await line.start();
     // By itself Asterisk is asked about a call after a minute.
@@ -104,41 +133,26 @@ describeOnAsterisk('a spool that cannot be written', () => {
   });
 
   it('has files that Asterisk can read and not mark: it is asked before it is told of them again', async () => {
-    await untilSettled();
-    const outgoing = join(line.asterisk.spoolDir, 'outgoing');
-    process.kill(line.asterisk.pid, 'SIGSTOP');
-    let campaign: Awaited<ReturnType<typeof insertCampaign>>;
-    try {
-      campaign = await insertCampaign({ 202: 4, 180: 4 });
-      await expect.poll(async () => (await readdir(outgoing)).length, { timeout: 10_000 }).toBe(8);
-      for (const name of await readdir(outgoing)) {
-        await chown(join(outgoing, name), 0, line.asterisk.gid);
-        await chmod(join(outgoing, name), 0o440);
-      }
-    } finally {
-      process.kill(line.asterisk.pid, 'SIGCONT');
-    }
     // Each rings for longer than a file waits before it is announced again.
+    const counts = { 202: 4, 180: 4 };
+    const campaign = await placeWhileAsteriskStands(counts, {
+      async afterwards(paths) {
+        for (const path of paths) {
+          await chown(path, 0, line.asterisk.gid);
+          await chmod(path, 0o440);
+        }
+      },
+    });
     await expectInOrder(campaign);
-    const dispositions = (await attemptsOf(line.database.pool, campaign.id)).map((a) => a.disposition);
-    expect(dispositions.toSorted()).toEqual([...Array(4).fill('answered'), ...Array(4).fill('no_answer')]);
+    expect(await dispositionsOf(campaign)).toEqual(
+      ['answered', 'no_answer'].flatMap((one) => Array(4).fill(one)),
+    );
   });
 
   it('has files that Asterisk was not told of: they are announced again', async () => {
-    await untilSettled();
-    const outgoing = join(line.asterisk.spoolDir, 'outgoing');
-    process.kill(line.asterisk.pid, 'SIGSTOP');
-    let campaign: Awaited<ReturnType<typeof insertCampaign>>;
-    try {
-      await overflow(outgoing);
-      campaign = await insertCampaign({ 200: 4, 486: 4 });
-      await expect.poll(async () => (await readdir(outgoing)).length, { timeout: 10_000 }).toBe(8);
-    } finally {
-      process.kill(line.asterisk.pid, 'SIGCONT');
-    }
+    const campaign = await placeWhileAsteriskStands({ 200: 4, 486: 4 }, { before: overflow });
     await expectInOrder(campaign);
-    const dispositions = (await attemptsOf(line.database.pool, campaign.id)).map((a) => a.disposition);
-    expect(dispositions.toSorted()).toEqual([...Array(4).fill('answered'), ...Array(4).fill('busy')]);
+    expect(await dispositionsOf(campaign)).toEqual(['answered', 'busy'].flatMap((one) => Array(4).fill(one)));
   });
 
   it('does not dial what Campanile kept, though somebody puts it back under another Asterisk', async () => {

@@ -1,3 +1,4 @@
+import type { Happened } from '../../src/calls/flow/happened.js';
 import { flowDefinition } from '../../src/calls/flow/schema.js';
 import type { MachineDetection, MachineVerdict } from '../../src/calls/machine.js';
 import type { RetryRules } from '../../src/calls/retry.js';
@@ -234,8 +235,7 @@ export interface AttemptRow {
   archive_status: string | null;
   silent: boolean;
   machine: MachineVerdict | null;
-  // biome-ignore lint/suspicious/noExplicitAny: src/calls/flow/happened.ts, read as it is
-  steps: any[] | null;
+  steps: Happened[] | null;
 }
 
 /** A campaign's attempts, in the order of number and ordinal. */
